@@ -100,11 +100,23 @@ ssize_t mm_peek(struct mm *mm, uint64_t addr, void *buf, size_t n);
 ssize_t mm_poke(struct mm *mm, uint64_t addr, const void *buf, size_t n);
 extern const struct uio_ops uio_user;	/* space: struct mm */
 
-/* One aligned 32-bit word, atomically; for futexes. 0 or -EFAULT. */
+/*
+ * One aligned 32-bit word, atomically; for futexes.  0 or -EFAULT.  The try forms
+ * never fault (a missing page, or one not writable for cmpxchg, is -EFAULT): they
+ * may be called under lc_fbucket.
+ */
 int user_load32(struct mm *mm, uint64_t addr, uint32_t *v) MUST_CHECK;
 int user_cmpxchg32(struct mm *mm, uint64_t addr, uint32_t old, uint32_t new, uint32_t *prev) MUST_CHECK;
-/* The frame of a word, with a reference: the key of a shared futex. */
+int user_try_load32(struct mm *mm, uint64_t addr, uint32_t *v) MUST_CHECK;
+int user_try_cmpxchg32(struct mm *mm, uint64_t addr, uint32_t old, uint32_t new, uint32_t *prev) MUST_CHECK;
+/* The frame of a word, with a reference. */
 int user_pin(struct mm *mm, uint64_t addr, bool write, paddr_t *pa) MUST_CHECK;
+/*
+ * The key of a futex that other processes may share: when @addr lies in a shared
+ * mapping, 1 and the word's physical address with a reference on its frame
+ * (frame_put(*pa & PAGE_MASK)); 0 when it is private memory; or -EFAULT.
+ */
+int user_futex_key(struct mm *mm, uint64_t addr, paddr_t *pa) MUST_CHECK;
 
 /* iovec array of the guest: checked as readv(2), at most IOV_MAX.  Caller frees *@seg. */
 int copyin_iovec(struct task *t, uaddr_t iov, int n, struct uio_seg **seg, size_t *total) MUST_CHECK;
