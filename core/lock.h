@@ -44,6 +44,9 @@ void mutex_init(struct mutex *m, struct lock_class *class);
 void mutex_acquire(struct mutex *m);
 bool mutex_try(struct mutex *m) MUST_CHECK;
 void mutex_release(struct mutex *m);
+/* Two of one class, in order of address; equal ones once.  Only for x_lock_two(). */
+void mutex_acquire_two(struct mutex *a, struct mutex *b);
+void mutex_release_two(struct mutex *a, struct mutex *b);
 /* Aborts a debug build when the caller does not hold @m. */
 void mutex_assert_held(struct mutex *m);
 
