@@ -22,7 +22,7 @@ struct fdtable *fdtable_get(struct fdtable *t);
 void fdtable_put(struct fdtable *t);			/* the last one closes all */
 void fdtable_exec(struct task *t);			/* unshares, closes FD_CLOEXEC */
 
-int fd_reserve(struct task *t, int min) MUST_CHECK;
+int fd_reserve(struct task *t, int min) MUST_CHECK;	/* -EINVAL: @min is beyond the limit */
 void fd_install(struct task *t, int fd, struct file *f, int flags);	/* O_CLOEXEC counts */
 void fd_unreserve(struct task *t, int fd);
 /* Both steps at once.  Consumes @f even on failure.  Returns the fd. */
@@ -30,6 +30,14 @@ int fd_open(struct task *t, struct file *f, int flags) MUST_CHECK;
 /* Returns a reference, or NULL: not open, or O_PATH (fd_lookup_path takes that too). */
 struct file *fd_lookup(struct task *t, int fd) MUST_CHECK;
 struct file *fd_lookup_path(struct task *t, int fd) MUST_CHECK;
+/*
+ * The cheap form for one system call: borrows when nobody shares the table.
+ * fd_done() ends it; r.f is NULL as with fd_lookup.
+ */
+struct fdref { struct file *f; bool owned; };
+struct fdref fd_borrow(struct task *t, int fd) MUST_CHECK;
+struct fdref fd_borrow_path(struct task *t, int fd) MUST_CHECK;
+void fd_done(struct fdref *r);
 /* dup2/dup3: closes what was there.  Consumes @f. */
 int fd_replace(struct task *t, int fd, struct file *f, int flags) MUST_CHECK;
 int fd_close(struct task *t, int fd) MUST_CHECK;	/* 0 or -EBADF */

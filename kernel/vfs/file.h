@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -60,6 +61,7 @@ struct file {
 	atomic_int flags;		/* a: O_NONBLOCK, O_APPEND, O_DIRECT... (F_SETFL) */
 	int mode;			/* I: O_RDONLY, O_WRONLY, O_RDWR, and O_PATH */
 	bool stream;			/* I: no position: pread and lseek fail with ESPIPE */
+	bool wrote;			/* I: counted in inode->writers */
 	struct inode *inode;		/* I: reference; never NULL once published */
 	struct path path;		/* I: reference; empty for anonymous files */
 	struct cred *cred;		/* I: reference; of the opener */
@@ -94,5 +96,18 @@ struct waitq *file_waitq(struct file *f);	/* borrowed; NULL: never changes */
  */
 ssize_t vfs_read(struct task *t, struct file *f, struct uio *to, int64_t *pos) MUST_CHECK;
 ssize_t vfs_write(struct task *t, struct file *f, struct uio *from, int64_t *pos) MUST_CHECK;
+/* musl's O_ACCMODE has O_PATH in it; this is Linux's. */
+#define FILE_ACCMODE 3
+/* May it be read, written?  By open mode alone. */
+static inline bool file_readable(const struct file *f)
+{
+	return (f->mode & (O_PATH | FILE_ACCMODE)) == O_RDONLY ||
+		(f->mode & (O_PATH | FILE_ACCMODE)) == O_RDWR;
+}
+static inline bool file_writable(const struct file *f)
+{
+	return (f->mode & (O_PATH | FILE_ACCMODE)) == O_WRONLY ||
+		(f->mode & (O_PATH | FILE_ACCMODE)) == O_RDWR;
+}
 /* From kernel memory, for our own use (ELF headers, scripts): a short count at end of file. */
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, int64_t pos) MUST_CHECK;

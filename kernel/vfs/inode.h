@@ -61,6 +61,7 @@ struct iattr {				/* a change of attributes */
 #define ATTR_MTIME_NOW	128
 
 struct inode_ops {
+	/* The slots without a dir run with no lock held. */
 	/* Returns a reference in *@out; -ENOENT makes a negative dentry. */
 	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out);	/* -ENOTDIR */
 	/* The next six make an object owned by @cred and return a reference to it. */
@@ -109,7 +110,9 @@ struct inode {
 	_Atomic int64_t size;		/* a */
 	_Atomic int64_t atime, mtime, ctime;	/* a: ns */
 	_Atomic uint64_t blocks;	/* a */
-	struct mutex lock;		/* lc_inode: attribute changes */
+	atomic_int writers;		/* a: open for writing; < 0: being executed (ETXTBSY) */
+	struct mutex lock;		/* lc_inode: attribute changes; setattr takes it itself */
+	struct mutex write_lock;	/* lc_write: the VFS serialises write, truncate, fallocate of a regular file */
 	struct mutex dir_lock;		/* lc_dir: entries, when a directory */
 	struct flock_list *locks;	/* owned by flock.c; NULL until used */
 	struct watch_list *watches;	/* owned by inotify.c; NULL until used */
@@ -118,6 +121,7 @@ struct inode {
 };
 LOCK_OPS(inode, struct inode, lock)
 LOCK_OPS(dir, struct inode, dir_lock)
+LOCK_OPS(write, struct inode, write_lock)
 
 /* @sb may be NULL (anonymous): else a reference is taken.  ino 0: a fresh number. */
 void inode_init(struct inode *in, const struct inode_ops *ops, struct super *sb,
@@ -133,8 +137,19 @@ int inode_permission(struct inode *in, const struct cred *cred, unsigned mask) M
 #define MAY_EXEC	1
 #define MAY_WRITE	2
 #define MAY_READ	4
+/* By mode bits and capabilities alone: never sleeps. */
+int inode_permission_mode(const struct inode *in, const struct cred *cred, unsigned mask) MUST_CHECK;
 /* "now" for timestamps, ns. */
 int64_t inode_now(void);
+/* Stores what @a says (not the size) in the fields and sets ctime: setattr of a filesystem in memory. */
+void inode_apply(struct inode *in, const struct iattr *a);
+/* A read of @f happened: relatime, MS_NOATIME, O_NOATIME.  For filesystems in memory. */
+void file_accessed(struct file *f);
+/* A change of contents or entries happened: mtime and ctime are now. */
+void inode_touch(struct inode *in);
+/* exec(2) and O_WRONLY exclude each other: 0, or -ETXTBSY. */
+int inode_deny_write(struct inode *in) MUST_CHECK;
+void inode_allow_write(struct inode *in);
 
 struct fs_context;			/* mount.h */
 struct fs_type {
@@ -151,6 +166,8 @@ struct super_ops {
 	/* Is the cached dentry still right?  Called with no lock. 1 yes, 0 look it up again. */
 	int (*revalidate)(struct super *sb, struct dentry *d);	/* always */
 	void (*options)(struct super *sb, struct strbuf *out);	/* for /proc/mounts: ",size=4k" */
+	/* The last mount is gone: drop the references that the tree holds on itself.  Nothing to do */
+	void (*kill)(struct super *sb);
 	void (*release)(struct super *sb);		/* frees */
 };
 
@@ -164,8 +181,11 @@ struct super {
 	struct mutex rename_lock;	/* lc_rename */
 	bool readonly;			/* I: EROFS for every change */
 	bool uncached;			/* I: names are not kept once unused (proc) */
+	atomic_int nmounts;		/* a: mounts of this super; owned by mount.c */
+	struct dentry *droot;		/* owned by mount.c: reference while mounted */
 };
 LOCK_OPS(rename, struct super, rename_lock)
+/* One reference; ops->release is called when nobody but its own root inode holds it. */
 void super_init(struct super *sb, const struct super_ops *ops, const struct fs_type *type, uint32_t magic);
 struct super *super_get(struct super *sb);
 void super_put(struct super *sb);
@@ -176,3 +196,8 @@ void super_put(struct super *sb);
  */
 bool dirsink_emit(struct dirsink *to, const char *name, size_t len, uint64_t ino,
 	unsigned type, int64_t next);
+/*
+ * A filesystem emits "." and ".." itself.  This does it for one whose own
+ * positions begin at 2: false when the buffer is full.
+ */
+bool dirsink_dots(struct file *f, struct dirsink *to, int64_t *pos);

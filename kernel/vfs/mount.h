@@ -14,6 +14,7 @@
 #include "core/list.h"
 #include "core/lock.h"
 #include "core/ref.h"
+#include "core/waitq.h"
 #include "kernel/vfs/path.h"
 
 struct cred;
@@ -34,6 +35,9 @@ struct dentry {
 	struct list hash_link, sibling, children, lru GUARDED_BY(lc_dcache);
 	uint32_t hash GUARDED_BY(lc_dcache);
 	atomic_int nmounts;		/* a: mounts on this dentry, any namespace */
+	atomic_int nsynth;		/* a: synthetic children, made for mount points */
+	bool synthetic;			/* I: not in the filesystem: a mount point made up for a container */
+	atomic_bool referenced;		/* a: used since it went on the LRU */
 	bool unhashed GUARDED_BY(lc_dcache);	/* deleted, or replaced by a rename */
 	uint16_t len GUARDED_BY(lc_dcache);
 	char *name GUARDED_BY(lc_dcache);	/* inline_name, or malloc'ed */
@@ -52,6 +56,7 @@ struct mount {
 	struct list link GUARDED_BY(lc_mounts);		/* in ns->mounts, mount order */
 	atomic_uint flags;		/* a: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME... */
 	char *source;			/* I: first column of /proc/mounts */
+	struct list hash_link GUARDED_BY(lc_mounts);	/* by (parent, point) */
 };
 
 struct mnt_ns {
@@ -59,6 +64,7 @@ struct mnt_ns {
 	struct mount *root;		/* I after creation: reference */
 	struct list mounts GUARDED_BY(lc_mounts);
 	atomic_uint seq;		/* a: changes with each mount and umount (poll of /proc/mounts) */
+	struct waitq waitq;		/* woken (EPOLLERR|EPOLLPRI) with each change of seq */
 };
 
 /* What a mount(2), or a mount of the OCI spec, asks for. */
@@ -74,6 +80,17 @@ struct fs_context {
 	struct pid_ns *pid_ns;		/* proc */
 };
 
+void vfs_init(void);			/* before all else; a second call does nothing */
+
+/* The object behind a name that the caller holds a reference on: borrowed; NULL: negative. */
+static inline struct inode *dentry_inode(const struct dentry *d)
+{
+	return __atomic_load_n(&d->inode, __ATOMIC_ACQUIRE);
+}
+static inline struct inode *path_inode(const struct path *p)
+{
+	return dentry_inode(p->dentry);
+}
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
 struct mount *mount_get(struct mount *m);
@@ -87,6 +104,13 @@ int mnt_ns_create(const struct fs_context *fc, struct mnt_ns **out) MUST_CHECK;
 /* Mounts @fc on @where (borrowed). */
 int mount_add(struct mnt_ns *ns, const struct fs_context *fc, const struct path *where) MUST_CHECK;
 int mount_bind(struct mnt_ns *ns, const struct path *from, const struct path *where, bool recursive) MUST_CHECK;
+/* A copy of all mounts (CLONE_NEWNS); @root and @cwd move to their counterparts in it. */
+int mnt_ns_copy(struct mnt_ns *from, struct path *root, struct path *cwd, struct mnt_ns **out) MUST_CHECK;
+int mount_remount(const struct path *where, unsigned flags, const char *data, bool bind) MUST_CHECK;
+int mount_move(struct task *t, const struct path *from, const struct path *where) MUST_CHECK;
+/* Text of /proc/PID/mounts, mountinfo or mountstats, as seen from @root. */
+enum mounts_format { MOUNTS_MTAB, MOUNTS_INFO, MOUNTS_STATS };
+void mounts_show(struct mnt_ns *ns, const struct path *root, enum mounts_format how, struct strbuf *out);
 int mount_remove(struct task *t, const struct path *p, int flags) MUST_CHECK;
 /* -EROFS when the mount or its super is read-only. */
 int mount_want_write(const struct mount *m) MUST_CHECK;
