@@ -53,6 +53,8 @@ void mutex_assert_held(struct mutex *m);
 void rwlock_init(struct rwlock *l, struct lock_class *class);
 void rwlock_read(struct rwlock *l);
 void rwlock_write(struct rwlock *l);
+/* A second one of the class, of an object that nobody locks before the first (fork's child). */
+void rwlock_write_nested(struct rwlock *l);
 void rwlock_release_read(struct rwlock *l);
 void rwlock_release_write(struct rwlock *l);
 

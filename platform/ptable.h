@@ -12,7 +12,9 @@
  *	PTE_STALE	with PTE_HOST: what the host maps there is not this frame (mmap or
  *			munmap is due).  Without it the frame is right
  *	PTE_PROT	with PTE_HOST: the host's permission differs (mprotect is due)
- * The last three belong to the platform: kernel/mm goes through ptable_set()
+ *	PTE_NONE	PROT_NONE with a frame kept: PTE_U is clear, so that user code may
+ *			not touch it (a host mapping of it is PROT_NONE)
+ * PTE_HOST, PTE_STALE and PTE_PROT belong to the platform: kernel/mm goes through ptable_set()
  * and ptable_clear(), which keep them true, and then calls aspace_sync().
  *
  * A not-present entry may carry PTE_HOST|PTE_STALE: a munmap is still due.
@@ -39,9 +41,10 @@ typedef uint64_t pte_t;
 #define PTE_HOST	(1ULL << 10)
 #define PTE_STALE	(1ULL << 11)
 #define PTE_PROT	(1ULL << 52)
+#define PTE_NONE	(1ULL << 53)
 #define PTE_NX		(1ULL << 63)
 #define PTE_ADDR	0x000ffffffffff000ULL
-#define PTE_PERM	(PTE_W | PTE_NX)
+#define PTE_PERM	(PTE_W | PTE_NX | PTE_U | PTE_NONE)
 
 struct ptable_alloc {			/* where table frames come from: kernel/mm/memfile.c */
 	paddr_t (*alloc)(void);		/* a zeroed frame, or PADDR_NONE */
@@ -62,14 +65,14 @@ void ptable_fini(struct ptable *pt);
 /* The entry of @va; 0 when its table is missing. */
 pte_t ptable_get(const struct ptable *pt, uint64_t va);
 /*
- * Makes @va map @pa with @bits (PTE_W, PTE_NX, PTE_COW; present, user, A and D are
- * added), whatever was there: the caller has dealt with the old frame.
+ * Makes @va map @pa with @bits (PTE_W, PTE_NX, PTE_COW, PTE_NONE; present, A, D and,
+ * but for PTE_NONE, PTE_U are added), whatever was there: the caller has dealt with the old frame.
  * 0 or -ENOMEM.
  */
 int ptable_set(struct ptable *pt, uint64_t va, paddr_t pa, pte_t bits) MUST_CHECK;
 /* Returns the old entry (0: was not present); keeps the debt of a host unmapping. */
 pte_t ptable_clear(struct ptable *pt, uint64_t va);
-/* Changes permission and PTE_COW of a present entry. */
+/* Changes permission and PTE_COW of a present entry; @bits as above. */
 void ptable_protect(struct ptable *pt, uint64_t va, pte_t bits);
 
 /*
@@ -79,5 +82,10 @@ void ptable_protect(struct ptable *pt, uint64_t va, pte_t bits);
  */
 typedef int (*ptable_fn)(void *arg, uint64_t va, pte_t *pte);
 int ptable_walk(struct ptable *pt, uint64_t start, uint64_t end, ptable_fn fn, void *arg);
+/*
+ * Copies the entries of [start, end) as they are, all software bits included, to
+ * @to, which has none there (fork).  References are the caller's.  0 or -ENOMEM.
+ */
+int ptable_copy(struct ptable *to, struct ptable *from, uint64_t start, uint64_t end) MUST_CHECK;
 /* Frees tables that hold no entry in [start, end). */
 void ptable_prune(struct ptable *pt, uint64_t start, uint64_t end);
