@@ -1,0 +1,457 @@
+/*
+ * ptimer.c - POSIX timers and interval timers.
+ *
+ * An alarm is one armed time with an interval, on a real clock or a CPU clock.
+ * Real ones are host timers.  A CPU one is looked at when it could have expired
+ * at the earliest (remaining time / threads) and, because a thread's CPU time is
+ * booked when it leaves guest code, the threads are kicked first.
+ *
+ * Locks.  lc_alarm guards everything here but the host timer itself, which is
+ * cancelled without the lock (its callback takes it).  timer_create(2),
+ * setitimer(2) and their kin are the contract.
+ */
+#include "kernel/time/ptimer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+#include "core/clock.h"
+#include "core/list.h"
+#include "core/timer.h"
+#include "kernel/task/task.h"
+#include "kernel/time/clocks.h"
+
+#define CPU_LOOK_NS 1000000 /* the finest look at a CPU clock */
+
+struct alarm {
+	struct timer timer;
+	struct ptimers *owner;	      /* I */
+	void (*expire)(struct alarm *a, uint64_t times);	/* I: sends; no lock held */
+	clockid_t clk;		      /* I */
+	bool cpu;		      /* I: clk counts CPU time */
+	bool kicked;		      /* threads were told to book their time */
+	int64_t at;		      /* deadline, or CPU time; 0: disarmed */
+	int64_t interval;
+};
+
+struct itimer {
+	struct alarm alarm;
+	int sig;
+};
+
+struct ptimer {
+	struct alarm alarm;
+	struct list link;
+	int id;
+	struct ptimer_event ev;
+	int overrun; /* of the last signal that was delivered */
+};
+
+struct ptimers {
+	struct mutex lock;
+	struct tgroup *tg; /* borrowed: ptimers_exit() runs before it goes */
+	struct list timers GUARDED_BY(lc_alarm);
+	int next_id GUARDED_BY(lc_alarm);
+	struct itimer itimers[3];
+};
+LOCK_OPS(alarm, struct ptimers, lock)
+
+static int64_t cpu_time(struct alarm *a)
+{
+	int64_t user, sys;
+
+	tgroup_cputime(a->owner->tg, &user, &sys);
+	return a->clk == ITIMER_VIRTUAL ? user : user + sys;
+}
+
+static void kick_threads(struct tgroup *tg)
+{
+	struct task *t;
+
+	tasklist_lock(&tasklist);
+	list_for_each(t, &tg->threads, thread_link)
+		if (atomic_load(&t->in_guest))
+			task_kick(t, TASK_WORK_CALL);
+	tasklist_unlock(&tasklist);
+}
+
+static void arm_cpu(struct alarm *a, int64_t left)
+{
+	int n = MAX(a->owner->tg->nthreads, 1);
+
+	a->kicked = false;
+	timer_set(&a->timer, mono_now() + MAX(left / n, CPU_LOOK_NS));
+}
+
+/* Books the expirations up to @now and re-arms.  Returns their number. */
+HOLDS(lc_alarm)
+static uint64_t alarm_expired(struct alarm *a, int64_t now)
+{
+	uint64_t times = 1;
+
+	if (a->interval) {
+		times += (uint64_t)(now - a->at) / (uint64_t)a->interval;
+		a->at += (int64_t)times * a->interval;
+	} else {
+		a->at = 0;
+	}
+	if (a->at && a->cpu)
+		arm_cpu(a, a->at - now);
+	else if (a->at)
+		timer_set(&a->timer, a->at);
+	return times;
+}
+
+static void alarm_fire(struct timer *timer)
+{
+	struct alarm *a = container_of(timer, struct alarm, timer);
+	uint64_t times = 0;
+	int64_t now;
+
+	if (a->cpu && !a->kicked) {
+		a->kicked = true;
+		kick_threads(a->owner->tg);
+		timer_set(&a->timer, mono_now() + CPU_LOOK_NS);
+		return;
+	}
+	now = a->cpu ? cpu_time(a) : mono_now();
+	alarm_lock(a->owner);
+	if (a->at && now >= a->at)
+		times = alarm_expired(a, now);
+	else if (a->at && a->cpu)
+		arm_cpu(a, a->at - now);
+	else if (a->at)
+		timer_set(&a->timer, a->at);
+	alarm_unlock(a->owner);
+	if (times) /* whoever deletes @a waits in timer_cancel() */
+		a->expire(a, times);
+}
+
+static void alarm_init(struct alarm *a, struct ptimers *owner, clockid_t clk,
+	bool cpu, void (*expire)(struct alarm *a, uint64_t times))
+{
+	a->owner = owner;
+	a->clk = clk;
+	a->cpu = cpu;
+	a->expire = expire;
+	timer_init(&a->timer, alarm_fire);
+}
+
+/* What timer_gettime(2) shows: time to go, at least 1 ns while armed. */
+static void alarm_show(struct alarm *a, int64_t now, struct itimer_k *out)
+{
+	out->interval = a->interval;
+	out->value = a->at ? MAX(a->at - now, (int64_t)1) : 0;
+}
+
+static void alarm_arm(struct alarm *a, const struct itimer_k *new,
+	bool absolute, int64_t now)
+{
+	a->interval = new->interval;
+	a->at = 0;
+	if (!new->value) {
+		(void)timer_cancel_nowait(&a->timer); /* a late one finds at == 0 */
+		return;
+	}
+	if (a->cpu) {
+		a->at = absolute ? new->value : deadline_after(now, new->value);
+		arm_cpu(a, a->at - now);
+		return;
+	}
+	a->at = absolute ? clock_deadline(a->clk, new->value) :
+			   deadline_after(now, new->value);
+	a->at = MAX(a->at, (int64_t)1);
+	timer_set(&a->timer, a->at);
+}
+
+static int64_t alarm_now(struct alarm *a)
+{
+	return a->cpu ? cpu_time(a) : mono_now();
+}
+
+/* interval timers */
+
+static void itimer_expire(struct alarm *a, uint64_t times)
+{
+	struct itimer *it = container_of(a, struct itimer, alarm);
+	siginfo_t si;
+
+	(void)times; /* an itimer's signal does not count */
+	siginfo_kernel(&si, it->sig);
+	(void)signal_send_group(a->owner->tg, it->sig, &si); /* or pending already */
+}
+
+static struct ptimers *ptimers_new(struct tgroup *tg)
+{
+	static const int sigs[3] = { SIGALRM, SIGVTALRM, SIGPROF };
+	struct ptimers *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	mutex_init(&p->lock, &lc_alarm);
+	p->tg = tg;
+	list_init(&p->timers);
+	for (int i = 0; i < 3; i++) {
+		p->itimers[i].sig = sigs[i];
+		alarm_init(&p->itimers[i].alarm, p,
+			i == ITIMER_REAL ? CLOCK_MONOTONIC : i,
+			i != ITIMER_REAL, itimer_expire);
+	}
+	return p;
+}
+
+static struct ptimers *ptimers_of(struct tgroup *tg)
+{
+	struct ptimers *p;
+
+	sighand_lock(tg);
+	if (!tg->timers)
+		tg->timers = ptimers_new(tg);
+	p = tg->timers;
+	sighand_unlock(tg);
+	return p;
+}
+
+int itimer_set(struct task *t, int which, const struct itimer_k *new,
+	struct itimer_k *old)
+{
+	struct ptimers *p;
+	struct alarm *a;
+	int64_t now;
+
+	if (which < 0 || which > 2)
+		return -EINVAL;
+	if (!new && !t->tg->timers) {
+		*old = (struct itimer_k){ 0 };
+		return 0;
+	}
+	p = ptimers_of(t->tg);
+	if (!p)
+		return -ENOMEM;
+	a = &p->itimers[which].alarm;
+	now = alarm_now(a);
+	alarm_lock(p);
+	alarm_show(a, now, old);
+	if (new)
+		alarm_arm(a, new, false, now);
+	alarm_unlock(p);
+	return 0;
+}
+
+/* POSIX timers */
+
+static void ptimer_expire(struct alarm *a, uint64_t times)
+{
+	struct ptimer *pt = container_of(a, struct ptimer, alarm);
+	struct tgroup *tg = a->owner->tg;
+	struct task *to;
+	siginfo_t si;
+
+	if (pt->ev.notify == SIGEV_NONE)
+		return;
+	memset(&si, 0, sizeof si);
+	si.si_signo = pt->ev.sig;
+	si.si_code = SI_TIMER;
+	si.si_timerid = pt->id;
+	si.si_overrun = (int)MIN(times - 1, (uint64_t)INT32_MAX);
+	si.si_value.sival_ptr = (void *)pt->ev.value;
+	if (pt->ev.notify != SIGEV_THREAD_ID) {
+		(void)signal_send_group(tg, pt->ev.sig, &si);
+		return;
+	}
+	to = task_lookup(tg->pid_ns, pt->ev.tid);
+	if (to && to->tg == tg)
+		(void)signal_send(to, pt->ev.sig, &si);
+	task_put(to);
+}
+
+static bool clock_known(clockid_t clk, bool *cpu)
+{
+	*cpu = clk == CLOCK_PROCESS_CPUTIME_ID ||
+		clk == CLOCK_THREAD_CPUTIME_ID || clk < 0;
+	return *cpu || clk == CLOCK_REALTIME || clk == CLOCK_MONOTONIC ||
+		clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
+}
+
+/*
+ * GAP: a timer on a thread's CPU clock counts the CPU time of its process.
+ */
+int ptimer_create(struct task *t, clockid_t clk, const struct ptimer_event *ev)
+{
+	struct ptimers *p = ptimers_of(t->tg);
+	struct ptimer *pt;
+	int64_t probe;
+	bool cpu;
+	int id;
+
+	if (clk == CLOCK_MONOTONIC_RAW || clk == CLOCK_REALTIME_COARSE ||
+		clk == CLOCK_MONOTONIC_COARSE)
+		return -EOPNOTSUPP;
+	if (!clock_known(clk, &cpu) || clock_read(t, clk, &probe))
+		return -EINVAL;
+	pt = calloc(1, sizeof *pt);
+	if (!p || !pt) {
+		free(pt);
+		return -ENOMEM;
+	}
+	alarm_init(&pt->alarm, p, clk, cpu, ptimer_expire);
+	pt->ev = *ev;
+	alarm_lock(p);
+	id = pt->id = p->next_id++;
+	if (ev->notify == SIGEV_SIGNAL && ev->sig == 0) { /* no sigevent given */
+		pt->ev.sig = SIGALRM;
+		pt->ev.value = (uint64_t)id;
+	}
+	list_add_tail(&p->timers, &pt->link);
+	alarm_unlock(p);
+	return id;
+}
+
+HOLDS(lc_alarm)
+static struct ptimer *ptimer_peek(struct ptimers *p, int id)
+{
+	struct ptimer *pt;
+
+	list_for_each(pt, &p->timers, link)
+		if (pt->id == id)
+			return pt;
+	return NULL;
+}
+
+int ptimer_delete(struct task *t, int id)
+{
+	struct ptimers *p = ptimers_of(t->tg);
+	struct ptimer *pt;
+
+	if (!p)
+		return -EINVAL;
+	alarm_lock(p);
+	pt = ptimer_peek(p, id);
+	if (pt) {
+		pt->alarm.at = 0;
+		list_del(&pt->link);
+	}
+	alarm_unlock(p);
+	if (!pt)
+		return -EINVAL;
+	timer_cancel(&pt->alarm.timer);
+	free(pt);
+	return 0;
+}
+
+int ptimer_settime(struct task *t, int id, bool absolute,
+	const struct itimer_k *new, struct itimer_k *old)
+{
+	struct ptimers *p = ptimers_of(t->tg);
+	struct itimer_k was = { 0 };
+	struct ptimer *pt;
+	int64_t cpu, now;
+	int64_t sys;
+
+	if (!p)
+		return -EINVAL;
+	tgroup_cputime(t->tg, &cpu, &sys); /* before the lock: it takes tasklist */
+	cpu += sys;
+	alarm_lock(p);
+	pt = ptimer_peek(p, id);
+	if (pt) {
+		now = pt->alarm.cpu ? cpu : mono_now();
+		alarm_show(&pt->alarm, now, &was);
+		alarm_arm(&pt->alarm, new, absolute, now);
+	}
+	alarm_unlock(p);
+	if (!pt)
+		return -EINVAL;
+	*old = was;
+	return 0;
+}
+
+int ptimer_gettime(struct task *t, int id, struct itimer_k *out)
+{
+	struct ptimers *p = ptimers_of(t->tg);
+	struct ptimer *pt;
+	int64_t cpu, sys;
+
+	if (!p)
+		return -EINVAL;
+	tgroup_cputime(t->tg, &cpu, &sys);
+	alarm_lock(p);
+	pt = ptimer_peek(p, id);
+	if (pt)
+		alarm_show(&pt->alarm, pt->alarm.cpu ? cpu + sys : mono_now(),
+			out);
+	alarm_unlock(p);
+	return pt ? 0 : -EINVAL;
+}
+
+int ptimer_getoverrun(struct task *t, int id)
+{
+	struct ptimers *p = ptimers_of(t->tg);
+	struct ptimer *pt;
+	int ret = -EINVAL;
+
+	if (!p)
+		return -EINVAL;
+	alarm_lock(p);
+	pt = ptimer_peek(p, id);
+	if (pt)
+		ret = pt->overrun;
+	alarm_unlock(p);
+	return ret;
+}
+
+void ptimer_delivered(struct tgroup *tg, const siginfo_t *si)
+{
+	struct ptimers *p = tg->timers;
+	struct ptimer *pt;
+
+	if (!p)
+		return;
+	alarm_lock(p);
+	pt = ptimer_peek(p, si->si_timerid);
+	if (pt)
+		pt->overrun = si->si_overrun;
+	alarm_unlock(p);
+}
+
+void ptimers_exec(struct tgroup *tg)
+{
+	struct ptimers *p = tg->timers;
+	struct ptimer *pt, *next;
+	struct list gone;
+
+	if (!p)
+		return;
+	list_init(&gone);
+	alarm_lock(p);
+	list_for_each(pt, &p->timers, link)
+		pt->alarm.at = 0;
+	list_splice_tail(&gone, &p->timers);
+	alarm_unlock(p);
+	list_for_each_safe(pt, next, &gone, link) {
+		timer_cancel(&pt->alarm.timer);
+		free(pt);
+	}
+}
+
+void ptimers_exit(struct tgroup *tg)
+{
+	struct ptimers *p = tg->timers;
+
+	if (!p)
+		return;
+	ptimers_exec(tg);
+	for (int i = 0; i < 3; i++) {
+		alarm_lock(p);
+		p->itimers[i].alarm.at = 0;
+		alarm_unlock(p);
+		timer_cancel(&p->itimers[i].alarm.timer);
+	}
+	sighand_lock(tg);
+	tg->timers = NULL;
+	sighand_unlock(tg);
+	free(p);
+}
