@@ -15,7 +15,7 @@
 static bool takes_timeout(int cmd)
 {
 	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET ||
-		cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2;
+	       cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2;
 }
 
 /* FUTEX_WAIT's time-out is relative; the others are absolute, of a clock. */
@@ -39,7 +39,8 @@ static int read_deadline(struct task *t, uaddr_t utime, struct futex_op *f)
 	return 0;
 }
 
-/* GAP: FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are not there (ENOSYS). */
+/* GAP: FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are not there (ENOSYS).
+ */
 long sys_futex(struct task *t, struct sysargs a)
 {
 	int op = arg_int(a, 1);

@@ -61,8 +61,8 @@ long sys_gettimeofday(struct task *t, struct sysargs a)
 	int err = 0;
 
 	if (!uaddr_null(arg_addr(a, 0)))
-		err = copyout_timeval(t, arg_addr(a, 0),
-			clock_now(CLOCK_REALTIME));
+		err = copyout_timeval(
+			t, arg_addr(a, 0), clock_now(CLOCK_REALTIME));
 	if (!err && !uaddr_null(arg_addr(a, 1)))
 		err = copyout(t, arg_addr(a, 1), &tz, sizeof tz);
 	return err;
@@ -79,8 +79,8 @@ long sys_time(struct task *t, struct sysargs a)
 }
 
 /* After a handler ran, the caller learns how much was left: nanosleep(2). */
-static long finish_sleep(struct task *t, long err, int64_t deadline,
-	uint64_t rem)
+static long finish_sleep(
+	struct task *t, long err, int64_t deadline, uint64_t rem)
 {
 	if (err != -ERESTARTSYS || !rem)
 		return err;
@@ -100,9 +100,9 @@ static long sleep_again(struct task *t)
 static long sleep_for(struct task *t, int64_t deadline, uaddr_t rem)
 {
 	t->wait_what = "nanosleep";
-	t->restart = (struct restart){ .fn = sleep_again,
-		.deadline = deadline,
-		.arg = { rem.v } };
+	t->restart = (struct restart){
+		.fn = sleep_again, .deadline = deadline, .arg = { rem.v }
+	};
 	return sleep_again(t);
 }
 
@@ -119,7 +119,7 @@ long sys_nanosleep(struct task *t, struct sysargs a)
 static bool can_sleep_on(clockid_t clk)
 {
 	return clk == CLOCK_REALTIME || clk == CLOCK_MONOTONIC ||
-		clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
+	       clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
 }
 
 static long sleep_cpu_clock(struct task *t, clockid_t clk)
@@ -145,8 +145,8 @@ long sys_clock_nanosleep(struct task *t, struct sysargs a)
 	if (err)
 		return err;
 	if (!absolute)
-		return sleep_for(t, deadline_after(mono_now(), ns),
-			arg_addr(a, 3));
+		return sleep_for(
+			t, deadline_after(mono_now(), ns), arg_addr(a, 3));
 	deadline = clock_deadline(clk, ns);
 	err = sleep_until(t, deadline);
 	return err == -ERESTARTSYS ? -ERESTARTNOHAND : err;
@@ -174,8 +174,8 @@ long sys_getitimer(struct task *t, struct sysargs a)
 	struct itimer_k old;
 	int err = itimer_set(t, arg_int(a, 0), NULL, &old);
 
-	return err ? err :
-		     copyout_itimer(t, arg_addr(a, 1), &old, copyout_timeval);
+	return err ? err
+		   : copyout_itimer(t, arg_addr(a, 1), &old, copyout_timeval);
 }
 
 /* A NULL new value disarms, as Linux still allows. */
@@ -199,8 +199,7 @@ long sys_alarm(struct task *t, struct sysargs a)
 	struct itimer_k old;
 	int err = itimer_set(t, ITIMER_REAL, &new, &old);
 
-	return err ? err :
-		     (old.value + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+	return err ? err : (old.value + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 }
 
 static int read_sigevent(struct task *t, uaddr_t u, struct ptimer_event *ev)
@@ -285,8 +284,8 @@ long sys_timer_gettime(struct task *t, struct sysargs a)
 	struct itimer_k now;
 	int err = ptimer_gettime(t, arg_int(a, 0), &now);
 
-	return err ? err :
-		     copyout_itimer(t, arg_addr(a, 1), &now, copyout_timespec);
+	return err ? err
+		   : copyout_itimer(t, arg_addr(a, 1), &now, copyout_timespec);
 }
 
 long sys_timer_getoverrun(struct task *t, struct sysargs a)

@@ -3,9 +3,9 @@
  *
  * Theory of operation
  *
- * A waiter sits on its own stack in the bucket that its key hashes to.  A key is
- * (mm, address) for private memory and a physical address, with a reference on
- * its frame, for shared memory.  futex(2) is the contract.
+ * A waiter sits on its own stack in the bucket that its key hashes to.  A key
+ * is (mm, address) for private memory and a physical address, with a reference
+ * on its frame, for shared memory.  futex(2) is the contract.
  *
  * States.  A waiter is queued, or woken: the waker takes it off the list and
  * then sets w->woken, which is the last that it touches; only then may the
@@ -13,10 +13,11 @@
  *
  * Locks.  One bucket, or two in order of address (bucket_lock_two).  The word
  * is read under the bucket's lock with the non-faulting accessors; when its
- * page is missing the lock is dropped, the page faulted in, and all begins anew.
+ * page is missing the lock is dropped, the page faulted in, and all begins
+ * anew.
  *
- * Limits.  GAP: priority inheritance passes no priority on (there are none), and
- * FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI return ENOSYS.
+ * Limits.  GAP: priority inheritance passes no priority on (there are none),
+ * and FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI return ENOSYS.
  */
 #include "kernel/task/futex.h"
 
@@ -30,7 +31,7 @@
 #include "kernel/mm/mm.h"
 #include "kernel/task/task.h"
 
-#define NBUCKETS 256
+#define NBUCKETS     256
 #define ROBUST_LIMIT 2048
 
 struct futex_key {
@@ -74,14 +75,15 @@ static struct bucket *bucket_of(const struct futex_key *k)
 	return &buckets[h >> 56];
 }
 
-ACQUIRES(lc_fbucket) LOCKS_UNCHECKED
-static void bucket_lock_two(struct bucket *a, struct bucket *b)
+ACQUIRES(lc_fbucket)
+LOCKS_UNCHECKED static void bucket_lock_two(struct bucket *a, struct bucket *b)
 {
 	mutex_acquire_two(&a->lock, &b->lock);
 }
 
-RELEASES(lc_fbucket) LOCKS_UNCHECKED
-static void bucket_unlock_two(struct bucket *a, struct bucket *b)
+RELEASES(lc_fbucket)
+LOCKS_UNCHECKED
+	static void bucket_unlock_two(struct bucket *a, struct bucket *b)
 {
 	mutex_release_two(&a->lock, &b->lock);
 }
@@ -92,8 +94,8 @@ static bool key_equal(const struct futex_key *a, const struct futex_key *b)
 }
 
 /* The key of @addr; released with key_put(). */
-static int key_get(struct task *t, uint64_t addr, bool shared,
-	struct futex_key *k)
+static int key_get(
+	struct task *t, uint64_t addr, bool shared, struct futex_key *k)
 {
 	paddr_t pa;
 	int err;
@@ -174,8 +176,8 @@ static int wait_woken(struct task *t, struct futex_waiter *w, int64_t deadline)
  * Queues @w if the word still is @val.  -EAGAIN when it is not.  Reads the word
  * under the bucket's lock, so that a wake-up after a change finds the waiter.
  */
-static int queue_if(struct task *t, struct futex_waiter *w, uint64_t addr,
-	uint32_t val)
+static int queue_if(
+	struct task *t, struct futex_waiter *w, uint64_t addr, uint32_t val)
 {
 	struct bucket *b = bucket_of(&w->key);
 	uint32_t now;
@@ -234,13 +236,14 @@ static long restart_wait(struct task *t)
 }
 
 HOLDS(lc_fbucket)
-static int wake_matching(struct bucket *b, const struct futex_key *k, int n,
-	uint32_t bitset)
+static int wake_matching(
+	struct bucket *b, const struct futex_key *k, int n, uint32_t bitset)
 {
 	struct futex_waiter *w, *next;
 	int woken = 0;
 
-	list_for_each_safe(w, next, &b->waiters, link) {
+	list_for_each_safe(w, next, &b->waiters, link)
+	{
 		if (woken >= n)
 			break;
 		if (!key_equal(&w->key, k) || !(w->bitset & bitset) || w->pi)
@@ -251,8 +254,8 @@ static int wake_matching(struct bucket *b, const struct futex_key *k, int n,
 	return woken;
 }
 
-static long do_wake(struct task *t, uint64_t addr, bool shared, int n,
-	uint32_t bitset)
+static long do_wake(
+	struct task *t, uint64_t addr, bool shared, int n, uint32_t bitset)
 {
 	struct futex_key k;
 	struct bucket *b;
@@ -279,7 +282,8 @@ int futex_wake_addr(struct task *t, uint64_t addr, int n)
 	return (int)do_wake(t, addr, true, n, FUTEX_BITSET_MATCH_ANY);
 }
 
-/* Moves at most @n waiters of @from to @to; the key's frame reference is the caller's of the call. */
+/* Moves at most @n waiters of @from to @to; the key's frame reference is the
+ * caller's of the call. */
 HOLDS(lc_fbucket)
 static int move_waiters(struct bucket *bf, const struct futex_key *from,
 	struct bucket *bt, const struct futex_key *to, int n)
@@ -287,7 +291,8 @@ static int move_waiters(struct bucket *bf, const struct futex_key *from,
 	struct futex_waiter *w, *next;
 	int moved = 0;
 
-	list_for_each_safe(w, next, &bf->waiters, link) {
+	list_for_each_safe(w, next, &bf->waiters, link)
+	{
 		if (moved >= n)
 			break;
 		if (!key_equal(&w->key, from) || w->pi)
@@ -335,8 +340,9 @@ static long do_requeue(struct task *t, const struct futex_op *f, bool compare)
 	if (compare && now != f->val3) {
 		ret = -EAGAIN;
 	} else {
-		ret = nwake ? wake_matching(bf, &from, nwake,
-				      FUTEX_BITSET_MATCH_ANY) : 0;
+		ret = nwake ? wake_matching(
+				      bf, &from, nwake, FUTEX_BITSET_MATCH_ANY)
+			    : 0;
 		ret += move_waiters(bf, &from, bt, &to, nmove);
 	}
 	bucket_unlock_two(bf, bt);
@@ -437,7 +443,8 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 			break;
 		bucket_unlock_two(b1, b2);
 		ret = user_load32(t->mm, f->addr2, &v);
-		if (!ret) /* for write access: an exchange that changes nothing */
+		if (!ret) /* for write access: an exchange that changes nothing
+			   */
 			ret = user_cmpxchg32(t->mm, f->addr2, v, v, &v);
 		if (ret)
 			goto put_second;
@@ -445,8 +452,8 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 	if (!ret) {
 		int hit = wake_op_compare(f->val3, old);
 
-		ret = hit < 0 ? hit :
-				wake_matching(b1, &k1, MAX((int)f->val, 1),
+		ret = hit < 0 ? hit
+			      : wake_matching(b1, &k1, MAX((int)f->val, 1),
 					FUTEX_BITSET_MATCH_ANY);
 		if (hit > 0)
 			ret += wake_matching(b2, &k2, MAX((int)f->val2, 1),
@@ -466,11 +473,12 @@ put_first:
  */
 
 HOLDS(lc_fbucket)
-static struct futex_waiter *first_pi(struct bucket *b, const struct futex_key *k)
+static struct futex_waiter *first_pi(
+	struct bucket *b, const struct futex_key *k)
 {
 	struct futex_waiter *w;
 
-	list_for_each(w, &b->waiters, link)
+	list_for_each (w, &b->waiters, link)
 		if (w->pi && key_equal(&w->key, k))
 			return w;
 	return NULL;
@@ -530,8 +538,9 @@ static int pi_owner_alive(struct task *t, uint64_t addr)
 
 static long do_lock_pi(struct task *t, const struct futex_op *f, bool try)
 {
-	struct futex_waiter w = { .bitset = FUTEX_BITSET_MATCH_ANY,
-		.pi = true, .task = t };
+	struct futex_waiter w = {
+		.bitset = FUTEX_BITSET_MATCH_ANY, .pi = true, .task = t
+	};
 	struct bucket *b;
 	int err;
 
@@ -589,7 +598,8 @@ static long do_unlock_pi(struct task *t, const struct futex_op *f)
 		new = w ? (uint32_t)w->task->tid | FUTEX_WAITERS : 0;
 		err = user_try_load32(t->mm, f->addr, &now);
 		if (!err)
-			err = user_try_cmpxchg32(t->mm, f->addr, now, new, &prev);
+			err = user_try_cmpxchg32(
+				t->mm, f->addr, now, new, &prev);
 		if (!err && prev == now) {
 			if (w)
 				waiter_wake(b, w);
@@ -654,8 +664,8 @@ long futex_wait_many(struct task *t, const struct futex_waitv_k *v, unsigned n,
 			!(v[keys].flags & FUTEX_PRIVATE_FLAG), &w[keys].key);
 	}
 	for (; queued < n && !ret; queued += !ret)
-		ret = queue_if(t, &w[queued], v[queued].addr,
-			(uint32_t)v[queued].val);
+		ret = queue_if(
+			t, &w[queued], v[queued].addr, (uint32_t)v[queued].val);
 	while (!ret) {
 		for (unsigned i = 0; i < n && woken < 0; i++)
 			if (atomic_load(&w[i].woken))
@@ -674,7 +684,8 @@ long futex_wait_many(struct task *t, const struct futex_waitv_k *v, unsigned n,
 
 /*
  * The robust list: a linked list in guest memory whose head names the offset
- * of the lock word in each entry.  Linux: kernel/futex/core.c exit_robust_list().
+ * of the lock word in each entry.  Linux: kernel/futex/core.c
+ * exit_robust_list().
  */
 static int robust_word(struct task *t, uint64_t addr, bool pi, bool pending)
 {
@@ -704,7 +715,11 @@ static int robust_word(struct task *t, uint64_t addr, bool pi, bool pending)
 
 void futex_exit_robust(struct task *t)
 {
-	struct { uint64_t next; int64_t offset; uint64_t pending; } head;
+	struct {
+		uint64_t next;
+		int64_t offset;
+		uint64_t pending;
+	} head;
 	uint64_t entry, next;
 	int limit = ROBUST_LIMIT;
 

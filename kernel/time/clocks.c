@@ -8,12 +8,13 @@
 #include "kernel/mm/mm.h"
 #include "kernel/task/task.h"
 
-/* Dynamic clock ids: clock_getcpuclockid(3).  Linux: linux/posix-timers_types.h */
-#define CPUCLOCK_PID(clk)	(~((clk) >> 3))
-#define CPUCLOCK_THREAD		4
-#define CPUCLOCK_KIND(clk)	((clk) & 3)
-#define CPUCLOCK_VIRT		1
-#define CPUCLOCK_SCHED		2
+/* Dynamic clock ids: clock_getcpuclockid(3).  Linux: linux/posix-timers_types.h
+ */
+#define CPUCLOCK_PID(clk)  (~((clk) >> 3))
+#define CPUCLOCK_THREAD    4
+#define CPUCLOCK_KIND(clk) ((clk)&3)
+#define CPUCLOCK_VIRT      1
+#define CPUCLOCK_SCHED     2
 
 #define COARSE_NS 4000000 /* as a kernel with CONFIG_HZ=250 */
 
@@ -32,7 +33,7 @@ void tgroup_cputime(struct tgroup *tg, int64_t *user, int64_t *sys)
 	tasklist_lock(&tasklist);
 	*user = atomic_load(&tg->dead_utime);
 	*sys = atomic_load(&tg->dead_stime);
-	list_for_each(t, &tg->threads, thread_link) {
+	list_for_each (t, &tg->threads, thread_link) {
 		task_cputime(t, &u, &s);
 		*user += u;
 		*sys += s;
@@ -55,8 +56,8 @@ static int thread_clock(struct task *t, int tid, int64_t *user, int64_t *sys)
 
 static int group_clock(struct task *t, int pid, int64_t *user, int64_t *sys)
 {
-	struct tgroup *of = pid ? tgroup_lookup(t->tg->pid_ns, pid) :
-				  tgroup_get(t->tg);
+	struct tgroup *of =
+		pid ? tgroup_lookup(t->tg->pid_ns, pid) : tgroup_get(t->tg);
 
 	if (!of)
 		return -EINVAL;
@@ -73,8 +74,8 @@ static int cpu_clock(struct task *t, clockid_t clk, int64_t *ns)
 
 	if (kind > CPUCLOCK_SCHED)
 		return -EINVAL;
-	err = clk & CPUCLOCK_THREAD ? thread_clock(t, pid, &user, &sys) :
-				      group_clock(t, pid, &user, &sys);
+	err = clk & CPUCLOCK_THREAD ? thread_clock(t, pid, &user, &sys)
+				    : group_clock(t, pid, &user, &sys);
 	if (!err)
 		*ns = kind == CPUCLOCK_VIRT ? user : user + sys;
 	return err;
@@ -117,9 +118,9 @@ int clock_resolution(struct task *t, clockid_t clk, int64_t *ns)
 	int64_t now;
 	int err = clock_read(t, clk, &now);
 
-	*ns = clk == CLOCK_REALTIME_COARSE || clk == CLOCK_MONOTONIC_COARSE ?
-		COARSE_NS :
-		1;
+	*ns = clk == CLOCK_REALTIME_COARSE || clk == CLOCK_MONOTONIC_COARSE
+		      ? COARSE_NS
+		      : 1;
 	return err;
 }
 
@@ -138,9 +139,9 @@ static int to_ns(const int64_t v[2], int64_t unit, int64_t *ns)
 {
 	if (v[0] < 0 || v[1] < 0 || v[1] >= NSEC_PER_SEC / unit)
 		return -EINVAL;
-	*ns = v[0] >= INT64_MAX / NSEC_PER_SEC - 1 ?
-		INT64_MAX :
-		v[0] * NSEC_PER_SEC + v[1] * unit;
+	*ns = v[0] >= INT64_MAX / NSEC_PER_SEC - 1
+		      ? INT64_MAX
+		      : v[0] * NSEC_PER_SEC + v[1] * unit;
 	return 0;
 }
 

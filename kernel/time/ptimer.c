@@ -3,8 +3,8 @@
  *
  * An alarm is one armed time with an interval, on a real clock or a CPU clock.
  * Real ones are host timers.  A CPU one is looked at when it could have expired
- * at the earliest (remaining time / threads) and, because a thread's CPU time is
- * booked when it leaves guest code, the threads are kicked first.
+ * at the earliest (remaining time / threads) and, because a thread's CPU time
+ * is booked when it leaves guest code, the threads are kicked first.
  *
  * Locks.  lc_alarm guards everything here but the host timer itself, which is
  * cancelled without the lock (its callback takes it).  timer_create(2),
@@ -28,12 +28,13 @@
 
 struct alarm {
 	struct timer timer;
-	struct ptimers *owner;	      /* I */
-	void (*expire)(struct alarm *a, uint64_t times);	/* I: sends; no lock held */
-	clockid_t clk;		      /* I */
-	bool cpu;		      /* I: clk counts CPU time */
-	bool kicked;		      /* threads were told to book their time */
-	int64_t at;		      /* deadline, or CPU time; 0: disarmed */
+	struct ptimers *owner; /* I */
+	void (*expire)(
+		struct alarm *a, uint64_t times); /* I: sends; no lock held */
+	clockid_t clk;                            /* I */
+	bool cpu;                                 /* I: clk counts CPU time */
+	bool kicked; /* threads were told to book their time */
+	int64_t at;  /* deadline, or CPU time; 0: disarmed */
 	int64_t interval;
 };
 
@@ -72,7 +73,7 @@ static void kick_threads(struct tgroup *tg)
 	struct task *t;
 
 	tasklist_lock(&tasklist);
-	list_for_each(t, &tg->threads, thread_link)
+	list_for_each (t, &tg->threads, thread_link)
 		if (atomic_load(&t->in_guest))
 			task_kick(t, TASK_WORK_CALL);
 	tasklist_unlock(&tasklist);
@@ -147,13 +148,14 @@ static void alarm_show(struct alarm *a, int64_t now, struct itimer_k *out)
 	out->value = a->at ? MAX(a->at - now, (int64_t)1) : 0;
 }
 
-static void alarm_arm(struct alarm *a, const struct itimer_k *new,
-	bool absolute, int64_t now)
+static void alarm_arm(
+	struct alarm *a, const struct itimer_k *new, bool absolute, int64_t now)
 {
 	a->interval = new->interval;
 	a->at = 0;
 	if (!new->value) {
-		(void)timer_cancel_nowait(&a->timer); /* a late one finds at == 0 */
+		(void)timer_cancel_nowait(
+			&a->timer); /* a late one finds at == 0 */
 		return;
 	}
 	if (a->cpu) {
@@ -161,8 +163,8 @@ static void alarm_arm(struct alarm *a, const struct itimer_k *new,
 		arm_cpu(a, a->at - now);
 		return;
 	}
-	a->at = absolute ? clock_deadline(a->clk, new->value) :
-			   deadline_after(now, new->value);
+	a->at = absolute ? clock_deadline(a->clk, new->value)
+			 : deadline_after(now, new->value);
 	a->at = MAX(a->at, (int64_t)1);
 	timer_set(&a->timer, a->at);
 }
@@ -181,7 +183,8 @@ static void itimer_expire(struct alarm *a, uint64_t times)
 
 	(void)times; /* an itimer's signal does not count */
 	siginfo_kernel(&si, it->sig);
-	(void)signal_send_group(a->owner->tg, it->sig, &si); /* or pending already */
+	(void)signal_send_group(
+		a->owner->tg, it->sig, &si); /* or pending already */
 }
 
 static struct ptimers *ptimers_new(struct tgroup *tg)
@@ -271,9 +274,9 @@ static void ptimer_expire(struct alarm *a, uint64_t times)
 static bool clock_known(clockid_t clk, bool *cpu)
 {
 	*cpu = clk == CLOCK_PROCESS_CPUTIME_ID ||
-		clk == CLOCK_THREAD_CPUTIME_ID || clk < 0;
+	       clk == CLOCK_THREAD_CPUTIME_ID || clk < 0;
 	return *cpu || clk == CLOCK_REALTIME || clk == CLOCK_MONOTONIC ||
-		clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
+	       clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
 }
 
 /*
@@ -301,7 +304,8 @@ int ptimer_create(struct task *t, clockid_t clk, const struct ptimer_event *ev)
 	pt->ev = *ev;
 	alarm_lock(p);
 	id = pt->id = p->next_id++;
-	if (ev->notify == SIGEV_SIGNAL && ev->sig == 0) { /* no sigevent given */
+	if (ev->notify == SIGEV_SIGNAL &&
+		ev->sig == 0) { /* no sigevent given */
 		pt->ev.sig = SIGALRM;
 		pt->ev.value = (uint64_t)id;
 	}
@@ -315,7 +319,7 @@ static struct ptimer *ptimer_peek(struct ptimers *p, int id)
 {
 	struct ptimer *pt;
 
-	list_for_each(pt, &p->timers, link)
+	list_for_each (pt, &p->timers, link)
 		if (pt->id == id)
 			return pt;
 	return NULL;
@@ -353,7 +357,8 @@ int ptimer_settime(struct task *t, int id, bool absolute,
 
 	if (!p)
 		return -EINVAL;
-	tgroup_cputime(t->tg, &cpu, &sys); /* before the lock: it takes tasklist */
+	tgroup_cputime(
+		t->tg, &cpu, &sys); /* before the lock: it takes tasklist */
 	cpu += sys;
 	alarm_lock(p);
 	pt = ptimer_peek(p, id);
@@ -427,11 +432,12 @@ void ptimers_exec(struct tgroup *tg)
 		return;
 	list_init(&gone);
 	alarm_lock(p);
-	list_for_each(pt, &p->timers, link)
+	list_for_each (pt, &p->timers, link)
 		pt->alarm.at = 0;
 	list_splice_tail(&gone, &p->timers);
 	alarm_unlock(p);
-	list_for_each_safe(pt, next, &gone, link) {
+	list_for_each_safe(pt, next, &gone, link)
+	{
 		timer_cancel(&pt->alarm.timer);
 		free(pt);
 	}
