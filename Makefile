@@ -63,12 +63,12 @@ LF	= $(MUSL_LF)
 else ifeq ($(SAN),fuzzer)
 CC	= clang
 CF	= $(BASE) -fsanitize=fuzzer-no-link,address,undefined \
-	  -fno-sanitize-recover=undefined -DLOCK_DEBUG
+	  -fno-sanitize-recover=undefined -DLOCK_DEBUG -DSANITIZED
 LF	= $(BASE) -fsanitize=fuzzer,address,undefined
 else
 CC	= $(GCC)
 CF	= $(BASE) -fsanitize=$(SAN) -fno-sanitize-recover=undefined \
-	  -fno-omit-frame-pointer -DLOCK_DEBUG
+	  -fno-omit-frame-pointer -DLOCK_DEBUG -DSANITIZED
 LF	= $(BASE) -fsanitize=$(SAN) -pthread
 endif
 ifneq ($(SAN),)

@@ -28,6 +28,13 @@ extern struct lock_class lc_root;
 #include "core/lockorder.def"
 #undef LOCK
 
+enum lock_rank {
+#define LOCK(name, after, what) RANK_##name = __LINE__,
+#include "core/lockorder.def"
+#undef LOCK
+	LOCK_RANKS
+};
+
 struct mutex {
 	atomic_uint word;		/* 0 free, 1 held, 2 held with waiters */
 	int rank;			/* I: index of its class */
@@ -40,6 +47,11 @@ struct rwlock {
 	int rank;
 };
 
+/* For locks with static storage: static struct mutex m = MUTEX_INIT(log); */
+#define MUTEX_INIT(class)	{ 0, RANK_##class }
+#define RWLOCK_INIT(class)	{ 0, 0, 0, RANK_##class }
+
+/* All of these check nothing at compile time: use LOCK_OPS(). */
 void mutex_init(struct mutex *m, struct lock_class *class);
 void mutex_acquire(struct mutex *m);
 bool mutex_try(struct mutex *m) MUST_CHECK;

@@ -24,10 +24,11 @@ void log_set_stderr(bool also);		/* --alsologtostderr */
 int log_user_fd(void);			/* for inheritance by a child; -1: none */
 int log_debug_fd(void);
 
-void log_msg(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
+void log_at(enum log_level level, const char *file, int line, const char *fmt, ...) PRINTF(4, 5);
+#define log_msg(level, ...) log_at(level, __FILE_NAME__, __LINE__, __VA_ARGS__)
 #define log_error(...)	log_msg(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)	log_msg(LOG_WARNING, __VA_ARGS__)
-#define log_info(...)	log_msg(LOG_INFO, __VA_ARGS__)
+#define log_info(...)	do { if (log_level >= LOG_INFO) log_msg(LOG_INFO, __VA_ARGS__); } while (0)
 #define log_debug(...)	do { if (log_level >= LOG_DEBUG) log_msg(LOG_DEBUG, __VA_ARGS__); } while (0)
 /* Async-signal-safe: @text as it is, to both sinks. */
 void log_raw(const char *text);

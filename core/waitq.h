@@ -11,9 +11,14 @@
  *	park_wait()  <- returns at once when waitq_wake() saw the entry;
  *			when it did not, the test came after the change
  *
+ * waitq_wake() of a queue without waiters is one load, so the change must be
+ * globally visible before it: made under a mutex, or by an atomic
+ * read-modify-write.
+ *
  * A callback runs under lc_waitq: it may set a bit and wake one park, and
- * nothing else.  Epoll, whose wake-ups nest, queues itself and propagates after
- * the lock is dropped (see waitq_wake's "after" list in waitq.c).
+ * nothing else.  Epoll, whose wake-ups nest, propagates from after(), once the
+ * lock is dropped: wake() takes a reference that after() gives back.  While an
+ * after() is due, wake() is not called again; the events add up.
  */
 #pragma once
 
@@ -32,6 +37,8 @@ struct waiter {
 	void (*after)(struct waiter *w, unsigned events); /* NULL; else called once the
 					 * lock is dropped; @w must outlive it (epoll refs) */
 	struct park *park;		/* I */
+	struct waiter *due_next;	/* these two: GUARDED_BY lc_waitq */
+	unsigned due;			/* events that after() has yet to be told */
 };
 
 struct waitq {
