@@ -19,6 +19,7 @@
 #include "core/err.h"
 
 #define PAGE_SHIFT	12
+#undef PAGE_SIZE		/* musl's <limits.h> has one, an int */
 #define PAGE_SIZE	4096UL
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
 #define WINDOW_SIZE	(2UL << 20)

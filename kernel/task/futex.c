@@ -83,7 +83,7 @@ LOCKS_UNCHECKED static void bucket_lock_two(struct bucket *a, struct bucket *b)
 
 RELEASES(lc_fbucket)
 LOCKS_UNCHECKED
-	static void bucket_unlock_two(struct bucket *a, struct bucket *b)
+static void bucket_unlock_two(struct bucket *a, struct bucket *b)
 {
 	mutex_release_two(&a->lock, &b->lock);
 }
