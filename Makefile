@@ -64,12 +64,12 @@ else ifeq ($(SAN),fuzzer)
 CC	= clang
 CF	= $(BASE) -fsanitize=fuzzer-no-link,address,undefined \
 	  -fno-sanitize-recover=undefined -DLOCK_DEBUG -DSANITIZED
-LF	= $(BASE) -fsanitize=fuzzer,address,undefined
+LF	= $(BASE) -fsanitize=fuzzer,address,undefined -lm
 else
 CC	= $(GCC)
 CF	= $(BASE) -fsanitize=$(SAN) -fno-sanitize-recover=undefined \
 	  -fno-omit-frame-pointer -DLOCK_DEBUG -DSANITIZED
-LF	= $(BASE) -fsanitize=$(SAN) -pthread
+LF	= $(BASE) -fsanitize=$(SAN) -pthread -lm
 endif
 ifneq ($(SAN),)
 # The sanitizers replace memcpy themselves.

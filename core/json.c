@@ -694,7 +694,7 @@ struct printer {
 static void put(struct printer *o, const char *s, size_t n)
 {
 	if (o->cap - o->len <= n) {
-		size_t cap = (o->cap + n) * 2;
+		size_t cap = (o->cap + n + 64) * 2;
 		char *p = realloc(o->p, cap);
 
 		if (!p)

@@ -33,10 +33,17 @@ struct seccomp_rule {
 #define ALLOW_ARG2(name, n1, v1, n2, v2) \
 	{ .nr = SYS_##name, .nargs = 2, .arg = { { n1, 0, v1 }, { n2, 0, v2 } } }
 
+/* What core/, malloc and threads call: part of every filter with more than one thread. */
+extern const struct seccomp_rule seccomp_core[];
+/* Added by itself in sanitizer builds. */
+extern const struct seccomp_rule seccomp_sanitizer[];
+
 /*
  * Loads the union of @lists (each ends with SECCOMP_END; NULL lists are
  * skipped) for this thread, default: trap to our handler, which also gets
- * installed.  Sets no_new_privs first.  @who is the name in the log line.
+ * installed and which no rule can replace: rt_sigaction is allowed for every signal
+ * but SIGSYS.  Sets no_new_privs first.  @who (borrowed for ever) is the name in the
+ * log line; set up the log before, its descriptors are part of the filter.
  */
 int seccomp_install(const char *who, const struct seccomp_rule *const *lists, size_t n,
 	struct err *e) MUST_CHECK;
