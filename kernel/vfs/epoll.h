@@ -18,7 +18,7 @@ struct epoll_event_abi {
 	uint64_t data;
 } __attribute__((packed));
 
-int epoll_create(struct task *t, struct file **out) MUST_CHECK;
+int epoll_open(struct task *t, struct file **out) MUST_CHECK;
 /* epoll_ctl(2); @fd is part of a watch's key. */
 int epoll_control(struct file *ep, int op, int fd, struct file *target,
 	const struct epoll_event_abi *ev) MUST_CHECK;

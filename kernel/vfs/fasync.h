@@ -15,8 +15,8 @@ struct task;
 
 /* F_SETOWN, F_GETOWN, F_SETOWN_EX, F_GETOWN_EX, F_SETSIG, F_GETSIG. */
 long fasync_fcntl(struct task *t, struct file *f, int cmd, uint64_t arg) MUST_CHECK;
-/* O_ASYNC was set or cleared by F_SETFL or FIOASYNC.  0 or -ENOMEM. */
-int fasync_set(struct file *f, bool on) MUST_CHECK;
+/* O_ASYNC was set or cleared through descriptor @fd, by F_SETFL or FIOASYNC.  0 or -ENOMEM. */
+int fasync_set(struct file *f, int fd, bool on) MUST_CHECK;
 /* The last reference is gone; call when f->fasync is not NULL, before release. */
 void fasync_file_gone(struct file *f);
 /* The process or group that F_SETOWN named, as F_GETOWN shows it: SIGURG of sockets. */
