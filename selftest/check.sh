@@ -1,0 +1,74 @@
+#!/bin/bash
+# check.sh <build> - runs every part of the tests, whatever fails, and sums up.
+#
+# A part is a command whose last line "N passed, N failed[, N skipped]" counts;
+# one that ends badly without saying so counts as one failure.  What a part
+# prints is kept in <build>/check/ and shown when it fails.  LONG=1 adds what
+# takes more than a few minutes.
+set -u
+cd "$(dirname "$0")/.."
+out=$1
+logs=$out/check
+passed=0 failed=0 skipped=0
+mkdir -p "$logs"
+
+part() { # name command...
+	local name=$1 log=$logs/$1.log start=$SECONDS sum p=0 f=0 s=0
+	shift
+	"$@" > "$log" 2>&1 < /dev/null
+	local status=$?
+	sum=$(grep -aoE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$log" | tail -n 1)
+	[ -z "$sum" ] || read -r p f s <<< "$(tr -cs '0-9' ' ' <<< "$sum")"
+	if [ -z "$sum" ] && [ $status = 0 ]; then p=1; fi
+	if [ $status != 0 ] && [ "$f" = 0 ]; then f=1; fi
+	[ "$f" = 0 ] || { echo "--- $name: the end of $log"; tail -n 40 "$log"; echo "---"; }
+	grep -aE '^(skip |	?skipped: )' "$log"
+	printf '%-12s %4d passed, %d failed, %d skipped (%d s)\n' \
+		"$name" "$p" "$f" "${s:-0}" $((SECONDS - start))
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + ${s:-0}))
+}
+
+sanitized() { # SAN= of a tree; its unit tests
+	local tree=build-${1//,/-}
+	make SAN="$1" unit && "$tree/unit"
+}
+
+fuzz() { # each target a bounded number of runs, new inputs thrown away
+	local runs=${FUZZ_RUNS:-20000} ok=0 bad=0 name new
+	make fuzz || return
+	new=$(mktemp -d)
+	for src in selftest/fuzz/*.c; do
+		name=$(basename "$src" .c)
+		mkdir "$new/$name"
+		if timeout 300 build-fuzzer/fuzz-"$name" -runs="$runs" -max_len=4096 -timeout=10 \
+			-rss_limit_mb=1024 -artifact_prefix="$out/check/$name-" -print_final_stats=1 \
+			"$new/$name" "selftest/fuzz/corpus/$name"; then
+			ok=$((ok + 1))
+		else
+			bad=$((bad + 1))
+			echo "fuzz target $name failed"
+		fi
+	done
+	rm -rf "$new"
+	echo "$ok passed, $bad failed"
+	[ $bad = 0 ]
+}
+
+# Whatever has its own script takes part by being there.
+script() {
+	[ ! -x "$2" ] || part "$@"
+}
+
+part unit "$out/unit"
+script guest selftest/run.sh "$out"
+script oci selftest/oci/run.sh "$out"
+part sanitizers sanitized address,undefined
+part fuzz fuzz
+script rebuild selftest/rebuild.sh "$out"
+if [ -n "${LONG:-}" ]; then
+	part threads sanitized thread
+	FUZZ_RUNS=2000000 part fuzz-long fuzz
+	script long selftest/long.sh "$out"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ] && [ $passed != 0 ]
