@@ -45,6 +45,7 @@ struct mapping {
 	struct pagetree *pages;		/* index -> frame; memory-file kind */
 	struct list vmas;		/* who maps this: struct vma.mapped */
 	uint64_t npages;
+	atomic_uint unmap_seq;		/* a: pages were taken out of address spaces (fault.c) */
 	struct host_map *host;		/* I: window kind, else NULL */
 	struct memcg *charge;		/* room for later: who pays */
 };

@@ -19,10 +19,12 @@
 #include "core/rbtree.h"
 #include "core/ref.h"
 #include "core/uaddr.h"
+#include "kernel/mm/frames.h"
 #include "platform/platform.h"
 
 struct file;
 struct mapping;
+struct seccomp_rule;
 struct strbuf;
 struct task;
 struct uio_seg;
@@ -46,11 +48,13 @@ struct mm {
 	uint64_t vdso;			/* I after exec: base of the vDSO */
 	atomic_ulong max_rss;		/* a: pages, high-water mark */
 	atomic_int dumpable;		/* a: PR_SET_DUMPABLE */
+	struct frame_slots slots GUARDED_BY(lc_mm_active);	/* where anonymous pages come from */
 	uint64_t rlimit_as, rlimit_data, rlimit_memlock, rlimit_stack;	/* a copy set by setrlimit and exec; relaxed */
 };
 RWLOCK_OPS(mm_map, struct mm, map_lock)
 
-int mm_create(struct mm **out) MUST_CHECK;	/* empty, one reference */
+/* Empty, one reference; stack_top and mmap_base are chosen at random, limits are the defaults. */
+int mm_create(struct mm **out) MUST_CHECK;
 /* The copy-on-write copy for fork(2).  Called by the parent's own task. */
 int mm_fork(struct task *t, struct mm **out) MUST_CHECK;
 struct mm *mm_get(struct mm *mm);
@@ -73,7 +77,8 @@ int64_t mm_mremap(struct mm *mm, uint64_t old, uint64_t oldlen, uint64_t newlen,
 uint64_t mm_brk(struct mm *mm, uint64_t to);	/* the new break, or the old one */
 int mm_madvise(struct mm *mm, uint64_t addr, uint64_t len, int advice) MUST_CHECK;
 /* exec: where the program's break and stack are. */
-void mm_set_brk(struct mm *mm, uint64_t start);
+void mm_set_brk(struct mm *mm, uint64_t start);		/* a random gap is added */
+/* @top 0: mm->stack_top.  @size: of the first mapping; it grows down to RLIMIT_STACK (set before). */
 int mm_map_stack(struct mm *mm, uint64_t top, uint64_t size, bool exec) MUST_CHECK;
 
 /*
@@ -146,3 +151,5 @@ paddr_t frame_alloc_run(unsigned n, unsigned *got);
 void frame_get(paddr_t pa);		/* windows too */
 void frame_put(paddr_t pa);
 unsigned frame_refs(paddr_t pa);
+
+extern const struct seccomp_rule *const mm_rules;	/* host calls of kernel/mm */
