@@ -97,6 +97,14 @@ static void order_check(const void *lock, int rank)
 			order_abort(rank, "taken under", held[i].rank);
 }
 
+/* As above, for a second lock of a class whatever its address. */
+static void order_check_nested(const void *lock, int rank)
+{
+	for (int i = 0; i < nheld; i++)
+		if (held[i].rank > rank || held[i].lock == lock)
+			order_abort(rank, "taken under", held[i].rank);
+}
+
 static void order_push(const void *lock, int rank)
 {
 	if (nheld == HELD_MAX)
@@ -124,6 +132,11 @@ static void order_pop(const void *lock, int rank)
 }
 #else
 static inline void order_check(const void *lock, int rank)
+{
+	(void)lock;
+	(void)rank;
+}
+static inline void order_check_nested(const void *lock, int rank)
 {
 	(void)lock;
 	(void)rank;
@@ -217,6 +230,20 @@ void mutex_release(struct mutex *m)
 		host_futex_wake(&m->word, 1);
 }
 
+void mutex_acquire_two(struct mutex *a, struct mutex *b)
+{
+	mutex_acquire(a < b ? a : b);
+	if (a != b)
+		mutex_acquire(a < b ? b : a);
+}
+
+void mutex_release_two(struct mutex *a, struct mutex *b)
+{
+	mutex_release(a);
+	if (a != b)
+		mutex_release(b);
+}
+
 void mutex_assert_held(struct mutex *m)
 {
 #ifdef LOCK_DEBUG
@@ -296,11 +323,10 @@ taken:
 	order_push(l, l->rank);
 }
 
-void rwlock_write(struct rwlock *l)
+static void rw_write(struct rwlock *l)
 {
 	unsigned w = 0;
 
-	order_check(l, l->rank);
 	if (likely(atomic_compare_exchange_strong_explicit(&l->word, &w,
 		    RW_WRITER, memory_order_acquire, memory_order_relaxed)))
 		goto taken;
@@ -312,6 +338,18 @@ void rwlock_write(struct rwlock *l)
 	atomic_fetch_sub(&l->writers, 1);
 taken:
 	order_push(l, l->rank);
+}
+
+void rwlock_write(struct rwlock *l)
+{
+	order_check(l, l->rank);
+	rw_write(l);
+}
+
+void rwlock_write_nested(struct rwlock *l)
+{
+	order_check_nested(l, l->rank);
+	rw_write(l);
 }
 
 void rwlock_release_read(struct rwlock *l)

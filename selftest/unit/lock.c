@@ -154,6 +154,31 @@ TEST(lock, readers_share)
 	rwlock_release_read(&rwlock);
 }
 
+TEST(lock, two_mutexes_in_either_order)
+{
+	struct mutex m[2] = { MUTEX_INIT(pipe), MUTEX_INIT(pipe) };
+
+	mutex_acquire_two(&m[1], &m[0]);
+	CHECK(!mutex_try(&m[0]) && !mutex_try(&m[1]));
+	mutex_release_two(&m[1], &m[0]);
+	mutex_acquire_two(&m[0], &m[0]);
+	mutex_release_two(&m[0], &m[0]);
+	CHECK(mutex_try(&m[0]));
+	mutex_release(&m[0]);
+}
+
+TEST(lock, a_nested_write_ignores_the_address)
+{
+	struct rwlock l[2];
+
+	for (int i = 0; i < 2; i++)
+		rwlock_init(&l[i], &lc_mm_map);
+	rwlock_write(&l[1]);
+	rwlock_write_nested(&l[0]);
+	rwlock_release_write(&l[1]);
+	rwlock_release_write(&l[0]);
+}
+
 #ifdef LOCK_DEBUG
 static void wrong_order(void)
 {
