@@ -105,15 +105,13 @@ static void due_run(const struct due_batch *b)
 		b->w[i]->after(b->w[i], b->events[i]);
 }
 
-void waitq_wake(struct waitq *q, unsigned events)
+/* Of its own, because the compiler clears @b on entry. */
+__attribute__((noinline)) static void wake_waiters(
+	struct waitq *q, unsigned events)
 {
 	struct due_batch b;
 	struct waiter *due;
 
-	if (!atomic_load(&q->n))
-		return;
-	if (!events)
-		events = ~0u; /* an after() is due while its events are not 0 */
 	waitq_lock(q);
 	due = wake_all(q, events);
 	due = due_take(due, &b);
@@ -125,4 +123,11 @@ void waitq_wake(struct waitq *q, unsigned events)
 		waitq_unlock(q);
 		due_run(&b);
 	}
+}
+
+void waitq_wake(struct waitq *q, unsigned events)
+{
+	/* No events means all: an after() is due as long as its are not 0. */
+	if (atomic_load(&q->n))
+		wake_waiters(q, events ? events : ~0u);
 }

@@ -2,15 +2,16 @@
  * fault.c - page faults: what a vma promises becomes a page table entry.
  *
  * Rules about entries:
- *	- in a private vma, PTE_COW is set if and only if the frame may be shared
- *	  (with a file, or with another process after fork), whatever the protection
- *	  is now; without it the frame is this address space's own
+ *	- in a private vma, PTE_COW is set if and only if the frame may be
+ *shared (with a file, or with another process after fork), whatever the
+ *protection is now; without it the frame is this address space's own
  *	- in a shared vma PTE_COW is never set; PTE_W is missing where the
  *	  mapping must hear of the first write (mapping_ops.writeback)
  *
  * The platform may not know which kind of access it was.  When the host maps
  * what the entry says, the access was one that the entry does not allow; when
- * the host's map is behind, the fault is answered by a sync, and the next one tells.
+ * the host's map is behind, the fault is answered by a sync, and the next one
+ *tells.
  *
  * Frames of a mapping are taken with references before mm_active; the
  * mapping's unmap_seq, read before and compared after, tells when a truncate
@@ -25,16 +26,16 @@
 #include "kernel/mm/frames.h"
 #include "kernel/task/task.h"
 
-#define AROUND 16UL /* pages mapped at a first fault: 64 KiB */
+#define AROUND    16UL /* pages mapped at a first fault: 64 KiB */
 #define AHEAD_MAX 512UL
 #define SMALL_VMA 64 /* pages: mapped whole at once */
 #define EAGER_MAX 16 /* pages that mmap(2) itself maps */
-#define MAX_RUNS 32
+#define MAX_RUNS  32
 
 void mm_sync(struct mm *mm, uint64_t start, uint64_t end)
 {
-	platform->aspace_sync(&mm->as, current ? current->pctx : NULL, start,
-		end);
+	platform->aspace_sync(
+		&mm->as, current ? current->pctx : NULL, start, end);
 }
 
 pte_t vma_pte(const struct vma *v, bool cow)
@@ -57,7 +58,7 @@ static unsigned pte_access(pte_t pte)
 	if (!(pte & PTE_P) || (pte & PTE_NONE))
 		return 0;
 	return PACC_READ | (pte & PTE_W ? PACC_WRITE : 0) |
-		(pte & PTE_NX ? 0 : PACC_EXEC);
+	       (pte & PTE_NX ? 0 : PACC_EXEC);
 }
 
 static unsigned vma_access(const struct vma *v)
@@ -78,7 +79,7 @@ static unsigned vma_access(const struct vma *v)
 struct zap {
 	struct mm *mm;
 	struct frame_batch batch;
-	bool windows; /* only those */
+	bool windows;         /* only those */
 	uint64_t first, last; /* cleared */
 };
 
@@ -105,7 +106,8 @@ static void note_rss(struct mm *mm)
 		atomic_store(&mm->max_rss, mm->as.pt.npresent);
 }
 
-static void zap(struct zap *z, uint64_t start, uint64_t end) HOLDS(lc_mm_active);
+static void zap(struct zap *z, uint64_t start, uint64_t end)
+	HOLDS(lc_mm_active);
 static void zap(struct zap *z, uint64_t start, uint64_t end)
 {
 	int more;
@@ -185,8 +187,8 @@ static void ahead_range(struct mm *mm, struct vma *v, uint64_t addr,
 
 /* Zeroed frames for [va, end); returns how far it came. */
 HOLDS(lc_mm_active)
-static uint64_t fill_anon(struct mm *mm, struct vma *v, uint64_t va,
-	uint64_t end)
+static uint64_t fill_anon(
+	struct mm *mm, struct vma *v, uint64_t va, uint64_t end)
 {
 	pte_t bits = vma_pte(v, false);
 
@@ -209,8 +211,8 @@ static uint64_t fill_anon(struct mm *mm, struct vma *v, uint64_t va,
 }
 
 HOLDS(lc_mm_active)
-static int anon_absent(struct mm *mm, struct vma *v, uint64_t addr,
-	uint64_t ahead)
+static int anon_absent(
+	struct mm *mm, struct vma *v, uint64_t addr, uint64_t ahead)
 {
 	uint64_t start, end, done;
 
@@ -251,8 +253,8 @@ static bool is_shared_cow(struct mm *mm, uint64_t va, bool want_shared)
 }
 
 /*
- * Copies the pages of [va, va + n) to own frames; returns how many it could, and
- * in *@err why not more.
+ * Copies the pages of [va, va + n) to own frames; returns how many it could,
+ * and in *@err why not more.
  */
 HOLDS(lc_mm_active)
 static unsigned copy_pages(struct mm *mm, struct vma *v, uint64_t va,
@@ -406,8 +408,8 @@ static void mapped_range(struct vma *v, uint64_t addr, uint64_t ahead,
 }
 
 /* -EAGAIN: a truncate came in between. */
-static int mapped_absent(struct mm *mm, struct vma *v, uint64_t addr,
-	bool write, uint64_t ahead)
+static int mapped_absent(
+	struct mm *mm, struct vma *v, uint64_t addr, bool write, uint64_t ahead)
 {
 	struct mapping *m = v->mapping;
 	unsigned seq = atomic_load(&m->unmap_seq), nrun;
@@ -423,8 +425,8 @@ static int mapped_absent(struct mm *mm, struct vma *v, uint64_t addr,
 	err = get_runs(v, start, end, write && !vma_is_cow(v), run, &nrun);
 	if (err && start < addr) {
 		start = addr;
-		err = get_runs(v, start, end, write && !vma_is_cow(v), run,
-			&nrun);
+		err = get_runs(
+			v, start, end, write && !vma_is_cow(v), run, &nrun);
 	}
 	if (err)
 		return err;
@@ -499,7 +501,8 @@ static enum verdict judge(pte_t pte, unsigned *access)
 	return MISSING;
 }
 
-/* Small private data of a file is about to be written: the linker's relocations. */
+/* Small private data of a file is about to be written: the linker's
+ * relocations. */
 static bool expect_write(const struct vma *v, unsigned access)
 {
 	if (!(access & PACC_WRITE))
@@ -531,11 +534,11 @@ static int fault_absent(struct mm *mm, struct vma *v, uint64_t addr,
 }
 
 /* Something is there, but not for this access. */
-static int fault_present(struct mm *mm, struct vma *v, uint64_t addr,
-	unsigned access)
+static int fault_present(
+	struct mm *mm, struct vma *v, uint64_t addr, unsigned access)
 {
 	bool track = v->mapping && v->mapping->ops &&
-		v->mapping->ops->writeback && !v->mapping->host;
+		     v->mapping->ops->writeback && !v->mapping->host;
 	pte_t pte;
 	int err = 0;
 
@@ -559,8 +562,8 @@ static int fault_present(struct mm *mm, struct vma *v, uint64_t addr,
  * ptrace(2) and /proc/PID/mem: a page of our own to write to, in a private vma,
  * that keeps the protection of the vma.
  */
-static int fault_force(struct mm *mm, struct vma *v, uint64_t addr,
-	unsigned access)
+static int fault_force(
+	struct mm *mm, struct vma *v, uint64_t addr, unsigned access)
 {
 	pte_t pte;
 	int err = 0;
@@ -649,8 +652,8 @@ int fault_range(struct mm *mm, uint64_t start, uint64_t end, bool write)
 		mm_active_read_done(&mm->as);
 		if ((pte_access(pte) & access) == access)
 			continue;
-		err = fault_in(mm, va, access, FAULT_KERNEL,
-			(end - va) >> PAGE_SHIFT);
+		err = fault_in(
+			mm, va, access, FAULT_KERNEL, (end - va) >> PAGE_SHIFT);
 		if (err)
 			return err;
 	}

@@ -1,13 +1,13 @@
 /*
  * mapping.c - the pages of files in memory, and who maps them.
  *
- * A radix tree of 64 entries a node keeps (frame, dirty) by page index.  Pages of
- * one file that are made one after the other get neighbouring frames where the
- * memory file has them.
+ * A radix tree of 64 entries a node keeps (frame, dirty) by page index.  Pages
+ * of one file that are made one after the other get neighbouring frames where
+ * the memory file has them.
  *
  * A truncate bumps unmap_seq and then visits every vma on the list under that
- * address space's mm_active: a fault that took frames before compares the number under
- * the same lock and starts again.
+ * address space's mm_active: a fault that took frames before compares the
+ * number under the same lock and starts again.
  */
 #include "kernel/mm/mapping.h"
 
@@ -19,12 +19,12 @@
 #include "kernel/mm/fault.h"
 #include "kernel/mm/frames.h"
 
-#define FAN_SHIFT 6
-#define FAN (1U << FAN_SHIFT)
+#define FAN_SHIFT  6
+#define FAN        (1U << FAN_SHIFT)
 #define PAGE_THERE 1ULL
 #define PAGE_DIRTY 2ULL
-#define RUN_MAX 512
-#define INDEX_MAX ((uint64_t)INT64_MAX >> PAGE_SHIFT)
+#define RUN_MAX    512
+#define INDEX_MAX  ((uint64_t)INT64_MAX >> PAGE_SHIFT)
 
 struct node {
 	uint64_t slot[FAN]; /* a page, or a struct node * */
@@ -65,9 +65,8 @@ static struct node *node_at(uint64_t slot)
 
 static bool covers(const struct pagetree *t, uint64_t index)
 {
-	return t->height &&
-		(t->height * FAN_SHIFT >= 64 ||
-			index >> (t->height * FAN_SHIFT) == 0);
+	return t->height && (t->height * FAN_SHIFT >= 64 ||
+				    index >> (t->height * FAN_SHIFT) == 0);
 }
 
 /* The entry of @index; 0: absent. */
@@ -102,7 +101,8 @@ static int tree_raise(struct pagetree *t, uint64_t index)
 }
 
 /* Where the entry of @index is stored, making the way; NULL on OOM. */
-static uint64_t *page_slot(struct mapping *m, uint64_t index, struct node **leaf)
+static uint64_t *page_slot(
+	struct mapping *m, uint64_t index, struct node **leaf)
 {
 	struct node *n;
 
@@ -154,7 +154,8 @@ static void page_mark(struct mapping *m, uint64_t index, bool dirty)
 		*s = dirty ? *s | PAGE_DIRTY : *s & ~PAGE_DIRTY;
 }
 
-/* First index at or after @index, at most @last, that has a page; UINT64_MAX. */
+/* First index at or after @index, at most @last, that has a page; UINT64_MAX.
+ */
 static uint64_t next_page(const struct node *n, unsigned level, uint64_t base,
 	uint64_t index, uint64_t last)
 {
@@ -178,7 +179,8 @@ static uint64_t next_page(const struct node *n, unsigned level, uint64_t base,
 	return UINT64_MAX;
 }
 
-static uint64_t page_next(const struct mapping *m, uint64_t index, uint64_t last)
+static uint64_t page_next(
+	const struct mapping *m, uint64_t index, uint64_t last)
 {
 	if (!m->pages || !covers(m->pages, index))
 		return UINT64_MAX;
@@ -277,10 +279,11 @@ static int64_t make_pages(struct mapping *m, uint64_t index, uint64_t n)
 	return got;
 }
 
-/* The entry of @index, read or made when absent (@ahead: and that many more, if cheap). */
+/* The entry of @index, read or made when absent (@ahead: and that many more, if
+ * cheap). */
 HOLDS(lc_mapping)
-static int make_page(struct mapping *m, uint64_t index, uint64_t ahead,
-	uint64_t *entry)
+static int make_page(
+	struct mapping *m, uint64_t index, uint64_t ahead, uint64_t *entry)
 {
 	int64_t got;
 	int err;
@@ -327,17 +330,16 @@ int mapping_frames(struct mapping *m, uint64_t index, uint64_t n, unsigned how,
 	else if (!entry && !(how & FRAMES_MAKE))
 		err = -ENOENT;
 	else if (!entry)
-		err = make_page(m, index, m->ops->size ? 1 : MIN(n, left),
-			&entry);
+		err = make_page(
+			m, index, m->ops->size ? 1 : MIN(n, left), &entry);
 	if (err) {
 		mapping_unlock(m);
 		return err;
 	}
 	n = MIN(n, left);
 	*pa = entry & PAGE_MASK;
-	while (k < n &&
-		(page_get(m, index + k) & ~PAGE_DIRTY) ==
-			((*pa + k * PAGE_SIZE) | PAGE_THERE))
+	while (k < n && (page_get(m, index + k) & ~PAGE_DIRTY) ==
+				((*pa + k * PAGE_SIZE) | PAGE_THERE))
 		k++;
 	if (how & FRAMES_WRITE)
 		for (uint64_t i = 0; i < (m->ops->writeback ? k : 0); i++)
@@ -361,8 +363,8 @@ int mapping_frame(struct mapping *m, uint64_t index, bool write, paddr_t *pa,
 
 /* --- read and write */
 
-ssize_t mapping_read(struct mapping *m, struct uio *to, int64_t pos,
-	int64_t size)
+ssize_t mapping_read(
+	struct mapping *m, struct uio *to, int64_t pos, int64_t size)
 {
 	ssize_t done = 0;
 	int err = 0;
@@ -380,7 +382,8 @@ ssize_t mapping_read(struct mapping *m, struct uio *to, int64_t pos,
 		if (err)
 			break;
 		if (e)
-			k = uio_put(to, (char *)phys_ptr(e & PAGE_MASK) + off, n);
+			k = uio_put(
+				to, (char *)phys_ptr(e & PAGE_MASK) + off, n);
 		else
 			k = uio_put_zero(to, n);
 		done += (ssize_t)k;
@@ -394,7 +397,8 @@ ssize_t mapping_read(struct mapping *m, struct uio *to, int64_t pos,
 
 ssize_t mapping_write(struct mapping *m, struct uio *from, int64_t pos)
 {
-	uint64_t made = UINT64_MAX, made_end = 0; /* pages that were not there */
+	uint64_t made = UINT64_MAX,
+		 made_end = 0; /* pages that were not there */
 	ssize_t done = 0;
 	int err = 0;
 
@@ -407,10 +411,11 @@ ssize_t mapping_write(struct mapping *m, struct uio *from, int64_t pos)
 
 		/* A page that is overwritten whole need not be read. */
 		if (absent && (!m->ops->fill || n == PAGE_SIZE)) {
-			uint64_t want = (off + uio_left(from) + PAGE_SIZE - 1)
-				>> PAGE_SHIFT;
-			int64_t got = make_pages(m, index,
-				m->ops->fill ? 1 : want);
+			uint64_t want =
+				(off + uio_left(from) + PAGE_SIZE - 1) >>
+				PAGE_SHIFT;
+			int64_t got =
+				make_pages(m, index, m->ops->fill ? 1 : want);
 
 			err = got < 0 ? (int)got : 0;
 			if (err)
@@ -493,13 +498,13 @@ static void unmap_vma(struct mapping *m, struct vma *v, uint64_t start,
 
 /* Pages [first, last] of every vma. */
 HOLDS(lc_mapping)
-static void unmap_pages(struct mapping *m, uint64_t first, uint64_t last,
-	bool even_private)
+static void unmap_pages(
+	struct mapping *m, uint64_t first, uint64_t last, bool even_private)
 {
 	struct vma *v;
 
 	atomic_fetch_add(&m->unmap_seq, 1);
-	list_for_each(v, &m->vmas, mapped) {
+	list_for_each (v, &m->vmas, mapped) {
 		uint64_t vfirst = v->off >> PAGE_SHIFT;
 		uint64_t vlast = vfirst + vma_pages(v) - 1;
 		uint64_t s = MAX(first, vfirst), e = MIN(last, vlast);
@@ -570,7 +575,7 @@ static bool written_unseen(struct mapping *m)
 {
 	struct vma *v;
 
-	list_for_each(v, &m->vmas, mapped)
+	list_for_each (v, &m->vmas, mapped)
 		if (!vma_is_cow(v) && (v->flags & VM_MAYWRITE))
 			return true;
 	return false;

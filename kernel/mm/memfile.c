@@ -4,15 +4,15 @@
  * Theory of operation
  *
  * Each chunk (512 frames) has a bitmap of used frames and one of dirty frames:
- * free, but backed by host memory with old bytes in it.  A frame that is neither
- * is a hole of the memfd and reads as zeros.  Freed frames become dirty; they
- * are zeroed when handed out again, and punched out of the memfd when there are
- * too many (trim) or when they have been left alone for a second.
+ * free, but backed by host memory with old bytes in it.  A frame that is
+ *neither is a hole of the memfd and reads as zeros.  Freed frames become dirty;
+ *they are zeroed when handed out again, and punched out of the memfd when there
+ *are too many (trim) or when they have been left alone for a second.
  *
  * States of a chunk:
  *	fresh	never used: at or above next_chunk, on no list
- *	idle	nothing used; keeps its dirty frames and remembers its last slot, so
- *		that the next process at the same addresses finds warm frames (those
+ *	idle	nothing used; keeps its dirty frames and remembers its last
+ *slot, so that the next process at the same addresses finds warm frames (those
  *		without dirty frames are on a list of their own)
  *	bound	serves one slot of one address space; on the bound list
  *	open	serves single frames (open[0]) or short runs (open[1])
@@ -22,8 +22,9 @@
  * again, and a chunk with nothing used goes idle by itself.  When no chunk is
  * left, a bound one becomes open.
  *
- * Limits: charged frames may exceed the limit while the memfd does not: pages that
- * were mapped ahead but never touched cost nothing (st_blocks is the truth).
+ * Limits: charged frames may exceed the limit while the memfd does not: pages
+ *that were mapped ahead but never touched cost nothing (st_blocks is the
+ *truth).
  *
  * Field letters:  a  atomic    unlettered: lc_memfile
  */
@@ -48,10 +49,10 @@
 #include "core/timer.h"
 #include "kernel/mm/mm.h"
 
-#define WORDS (CHUNK_FRAMES / 64)
+#define WORDS       (CHUNK_FRAMES / 64)
 #define TRIM_FRAMES (32UL << 20 >> PAGE_SHIFT) /* dirty ones we keep */
-#define TRIM_DELAY NSEC_PER_SEC
-#define GRANULE 16 /* frames punched at once: 64 KiB */
+#define TRIM_DELAY  NSEC_PER_SEC
+#define GRANULE     16 /* frames punched at once: 64 KiB */
 
 enum chunk_state { FRESH, IDLE, BOUND, OPEN, FULL, BUSY };
 
@@ -65,7 +66,7 @@ struct chunk {
 };
 
 struct frame_slot {
-	uint32_t key; /* va >> SLOT_SHIFT, plus 1; 0: empty */
+	uint32_t key;       /* va >> SLOT_SHIFT, plus 1; 0: empty */
 	uint32_t cur, prev; /* chunk numbers, plus 1; 0: none */
 };
 
@@ -76,10 +77,10 @@ static struct memfile {
 	uint32_t nchunks, next_chunk;
 	struct list idle, clean, bound, open[2];
 	uint64_t ndirty;
-	uint64_t trim_at; /* dirty frames: trim beyond */
+	uint64_t trim_at;  /* dirty frames: trim beyond */
 	uint64_t check_at; /* frames: look at st_blocks beyond */
 	atomic_ulong used; /* a: frames, changes under the lock */
-	uint64_t limit; /* I: frames */
+	uint64_t limit;    /* I: frames */
 	struct timer trim_timer;
 	bool trim_armed;
 } mf;
@@ -166,7 +167,7 @@ static bool chunk_punch(struct chunk *c)
 	memfile_unlock(&mf);
 	for (unsigned g = 0, n; g < CHUNK_FRAMES / GRANULE; g += n) {
 		for (n = 0; g + n < CHUNK_FRAMES / GRANULE &&
-			(mine >> (g + n) & 1);)
+			    (mine >> (g + n) & 1);)
 			n++;
 		if (n && punch(chunk_pa(c, g * GRANULE),
 				 n * GRANULE * PAGE_SIZE) < 0)
@@ -205,7 +206,8 @@ static void trim(uint64_t keep)
 		/* Few holes can be punched in chunks that are in use. */
 		for (unsigned n = i ? 64 : UINT_MAX;
 			n && mf.ndirty > keep && !list_empty(h); n--) {
-			struct chunk *c = list_entry(h->prev, struct chunk, link);
+			struct chunk *c =
+				list_entry(h->prev, struct chunk, link);
 
 			if (chunk_punch(c))
 				continue;
@@ -330,8 +332,8 @@ unsigned frame_refs(paddr_t pa)
 {
 	if (phys_is_window(pa))
 		return window_refs(pa);
-	return atomic_load_explicit(&mf.refs[pa >> PAGE_SHIFT],
-		memory_order_acquire);
+	return atomic_load_explicit(
+		&mf.refs[pa >> PAGE_SHIFT], memory_order_acquire);
 }
 
 bool frame_batch_add(struct frame_batch *b, paddr_t pa)
@@ -395,8 +397,8 @@ static unsigned free_run(const struct chunk *c, unsigned first, unsigned n)
 }
 
 /*
- * Takes @n free frames (fewer than CHUNK_FRAMES + 1) from @first on.  Sets in @old
- * those that hold old bytes.  The caller places the chunk.
+ * Takes @n free frames (fewer than CHUNK_FRAMES + 1) from @first on.  Sets in
+ * @old those that hold old bytes.  The caller places the chunk.
  */
 HOLDS(lc_memfile)
 static void claim(struct chunk *c, unsigned first, unsigned n, uint64_t *old)
@@ -425,14 +427,15 @@ static void zero_old(paddr_t pa, unsigned n, const uint64_t *old)
 			memset(phys_ptr(pa + i * PAGE_SIZE), 0, PAGE_SIZE);
 }
 
-/* A chunk with nothing used: one that served @slot before, a warm one, a new one. */
+/* A chunk with nothing used: one that served @slot before, a warm one, a new
+ * one. */
 HOLDS(lc_memfile)
 static struct chunk *chunk_take(uint64_t owner, uint64_t slot)
 {
 	struct chunk *c, *best = NULL;
 	int tries = 16;
 
-	list_for_each(c, &mf.idle, link) {
+	list_for_each (c, &mf.idle, link) {
 		if (!best || c->slot == slot)
 			best = c;
 		if (c->slot == slot || --tries == 0)
@@ -460,7 +463,7 @@ static int find_run(const struct chunk *c, unsigned n)
 	for (unsigned i = 0; n == 1 && i < WORDS; i++) {
 		if (c->dirty[i] & ~c->used[i])
 			return (int)(i * 64) +
-				__builtin_ctzll(c->dirty[i] & ~c->used[i]);
+			       __builtin_ctzll(c->dirty[i] & ~c->used[i]);
 		if (found < 0 && ~c->used[i])
 			found = (int)(i * 64) + __builtin_ctzll(~c->used[i]);
 	}
@@ -477,7 +480,7 @@ static struct chunk *open_chunk(unsigned n, int *at)
 	int kind = n > 1, tries = 8;
 	struct chunk *c;
 
-	list_for_each(c, &mf.open[kind], link) {
+	list_for_each (c, &mf.open[kind], link) {
 		*at = find_run(c, n);
 		if (*at >= 0)
 			return c;
@@ -641,8 +644,8 @@ static struct chunk *slot_chunk(struct frame_slots *s, uint32_t no, uint64_t va)
 	return c->state == BOUND || c->state == IDLE ? c : NULL;
 }
 
-unsigned frames_alloc_slot(struct frame_slots *s, uint64_t va, unsigned n,
-	bool zero, paddr_t *pa)
+unsigned frames_alloc_slot(
+	struct frame_slots *s, uint64_t va, unsigned n, bool zero, paddr_t *pa)
 {
 	unsigned at = va >> PAGE_SHIFT & (CHUNK_FRAMES - 1), k = 0;
 	struct frame_slot *e = slot_find(s, va);
@@ -720,7 +723,8 @@ int memfile_init(uint64_t limit_bytes)
 	list_init(&mf.bound);
 	list_init(&mf.open[0]);
 	list_init(&mf.open[1]);
-	mf.limit = limit_bytes ? MIN(limit_bytes >> PAGE_SHIFT, frames) : frames;
+	mf.limit =
+		limit_bytes ? MIN(limit_bytes >> PAGE_SHIFT, frames) : frames;
 	mf.check_at = mf.limit;
 	mf.trim_at = TRIM_FRAMES;
 	timer_init(&mf.trim_timer, trim_fire);
@@ -729,10 +733,10 @@ int memfile_init(uint64_t limit_bytes)
 
 static const struct seccomp_rule rules[] = {
 	ALLOW(fallocate), /* memfile.c, mapping.c: punch holes */
-	ALLOW(fstat), /* memfile.c */
-	ALLOW(fstatfs), /* window.c */
+	ALLOW(fstat),     /* memfile.c */
+	ALLOW(fstatfs),   /* window.c */
 	ALLOW(getrandom), /* layout.c */
-	ALLOW(mmap), /* window.c, malloc */
+	ALLOW(mmap),      /* window.c, malloc */
 	ALLOW(munmap),
 	ALLOW(close),
 	SECCOMP_END,

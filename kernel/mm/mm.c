@@ -1,10 +1,11 @@
 /*
  * mm.c - the life of an address space: make, copy, take apart.
  *
- * fork(2) copies in this order: the regions, each hung on its mapping behind the
- * parent's, so that a truncate sees the parent first; then, with both page tables
- * locked, the entries.  Private ones lose PTE_W and gain PTE_COW in the parent, and
- * one sync tells the platform, before the child's table and host map are made.
+ * fork(2) copies in this order: the regions, each hung on its mapping behind
+ * the parent's, so that a truncate sees the parent first; then, with both page
+ * tables locked, the entries.  Private ones lose PTE_W and gain PTE_COW in the
+ * parent, and one sync tells the platform, before the child's table and host
+ * map are made.
  */
 #include "kernel/mm/mm.h"
 
@@ -21,8 +22,8 @@
 #include "kernel/vfs/inode.h"
 
 #define STACK_RANDOM (16ULL << 30) /* Linux: stack_maxrandom_size() */
-#define MMAP_RANDOM (1ULL << 40) /* 28 bits of pages */
-#define BRK_RANDOM (32ULL << 20)
+#define MMAP_RANDOM  (1ULL << 40)  /* 28 bits of pages */
+#define BRK_RANDOM   (32ULL << 20)
 
 static const struct ptable_alloc table_alloc = {
 	.alloc = frame_alloc,
@@ -47,13 +48,15 @@ static uint64_t pick_mmap_base(uint64_t stack_limit)
 		gap += pad;
 	gap = MAX(gap, 128ULL << 20);
 	gap = MIN(gap, platform_max_addr / 6 * 5);
-	return ALIGN_DOWN(platform_max_addr - gap -
+	return ALIGN_DOWN(
+		platform_max_addr - gap -
 			random_below(MIN(MMAP_RANDOM, platform_max_addr / 16)),
 		PAGE_SIZE);
 }
 
 LOCKS_UNCHECKED /* not published yet */
-static int mm_alloc(struct mm **out)
+	static int
+	mm_alloc(struct mm **out)
 {
 	struct mm *mm = calloc(1, sizeof *mm);
 	int err;
@@ -75,7 +78,8 @@ static int mm_alloc(struct mm **out)
 }
 
 LOCKS_UNCHECKED /* nobody else has it, or has it any more */
-static void mm_free(struct mm *mm)
+	static void
+	mm_free(struct mm *mm)
 {
 	ptable_fini(&mm->as.pt);
 	frame_slots_fini(&mm->slots);
@@ -84,7 +88,8 @@ static void mm_free(struct mm *mm)
 }
 
 LOCKS_UNCHECKED /* not published yet */
-int mm_create(struct mm **out)
+	int
+	mm_create(struct mm **out)
 {
 	struct mm *mm;
 	int err = mm_alloc(&mm);
@@ -95,7 +100,7 @@ int mm_create(struct mm **out)
 	mm->rlimit_stack = 8UL << 20;
 	mm->rlimit_memlock = 8UL << 20;
 	mm->stack_top = platform_max_addr - PAGE_SIZE -
-		random_below(MIN(STACK_RANDOM, platform_max_addr / 64));
+			random_below(MIN(STACK_RANDOM, platform_max_addr / 64));
 	mm->mmap_base = pick_mmap_base(mm->rlimit_stack);
 	atomic_init(&mm->dumpable, 1);
 	err = platform->aspace_new(&mm->as);
@@ -231,8 +236,8 @@ static int protect_entry(void *arg, uint64_t va, pte_t *pte)
 	return 0;
 }
 
-HOLDS_SHARED(lc_mm_map) HOLDS(lc_mm_active)
-static void write_protect(struct mm *mm)
+HOLDS_SHARED(lc_mm_map)
+HOLDS(lc_mm_active) static void write_protect(struct mm *mm)
 {
 	struct protect p = { .mm = mm, .first = UINT64_MAX };
 
@@ -276,8 +281,8 @@ static int share_entry(void *arg, uint64_t va, pte_t *pte)
 }
 
 /*
- * Drops what the child must not have, and takes a reference for the rest.  Returns
- * whether the child's host map must be told.
+ * Drops what the child must not have, and takes a reference for the rest.
+ * Returns whether the child's host map must be told.
  */
 LOCKS_UNCHECKED
 static bool share_frames(struct mm *mm, struct mm *child)
@@ -288,8 +293,8 @@ static bool share_frames(struct mm *mm, struct mm *child)
 	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
 		s.drop = v->flags & (VM_DONTFORK | VM_WIPEONFORK);
 		dropped |= s.drop;
-		(void)ptable_walk(&child->as.pt, v->start, v->end, share_entry,
-			&s);
+		(void)ptable_walk(
+			&child->as.pt, v->start, v->end, share_entry, &s);
 	}
 	if (s.n)
 		frames_get(s.pa, s.n);
@@ -305,7 +310,8 @@ static void sync_dropped(struct mm *mm, struct mm *child)
 }
 
 LOCKS_UNCHECKED /* two of one class: see rwlock_write_nested() */
-static int fork_pages(struct mm *mm, struct mm *child)
+	static int
+	fork_pages(struct mm *mm, struct mm *child)
 {
 	struct share none = { .pt = &child->as.pt, .drop = true };
 	bool dropped = false;
@@ -316,12 +322,12 @@ static int fork_pages(struct mm *mm, struct mm *child)
 	write_protect(mm);
 	err = ptable_copy(&child->as.pt, &mm->as.pt, 0, platform_max_addr);
 	if (err) {
-		(void)ptable_walk(&child->as.pt, 0, UINT64_MAX, share_entry,
-			&none);
+		(void)ptable_walk(
+			&child->as.pt, 0, UINT64_MAX, share_entry, &none);
 	} else {
 		dropped = share_frames(mm, child);
-		err = platform->aspace_fork(&child->as, &mm->as,
-			current ? current->pctx : NULL);
+		err = platform->aspace_fork(
+			&child->as, &mm->as, current ? current->pctx : NULL);
 	}
 	if (!err && dropped)
 		sync_dropped(mm, child);
@@ -412,8 +418,8 @@ int mm_for_each_vma(struct mm *mm, uint64_t from, bool count,
 		fill_info(&i, v);
 		if (count) {
 			mm_active_read(&mm->as);
-			(void)ptable_walk(&mm->as.pt, v->start, v->end,
-				count_entry, &i);
+			(void)ptable_walk(
+				&mm->as.pt, v->start, v->end, count_entry, &i);
 			mm_active_read_done(&mm->as);
 		}
 		ret = fn(arg, &i);
@@ -437,7 +443,7 @@ int mm_map_stack(struct mm *mm, uint64_t top, uint64_t size, bool exec)
 	struct mmap_req r = {
 		.prot = PROT_READ | PROT_WRITE | (exec ? PROT_EXEC : 0),
 		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
-			MAP_GROWSDOWN | MAP_STACK,
+			 MAP_GROWSDOWN | MAP_STACK,
 		.name = "[stack]",
 	};
 	int64_t at;

@@ -1,9 +1,9 @@
 /*
  * mmap.c - mmap(2), munmap(2), mprotect(2), brk(2).
  *
- * Each changes the regions under mm_map held exclusively, then the page table in
- * one section of mm_active with one sync.  What a file says to being mapped is
- * asked before any lock; references go after the last.
+ * Each changes the regions under mm_map held exclusively, then the page table
+ * in one section of mm_active with one sync.  What a file says to being mapped
+ * is asked before any lock; references go after the last.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -26,17 +26,17 @@
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
 #endif
-#define LOW_32BIT 0x40000000UL /* MAP_32BIT: between these */
-#define HIGH_32BIT 0x80000000UL
+#define LOW_32BIT       0x40000000UL /* MAP_32BIT: between these */
+#define HIGH_32BIT      0x80000000UL
 #define MS_NOEXEC_MOUNT 8 /* MS_NOEXEC */
 
-#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define PROT_ALL     (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PROT_SEM_ABI 8
 /* What MAP_SHARED_VALIDATE knows; Linux: LEGACY_MAP_MASK. */
-#define MAP_KNOWN                                                              \
-	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |                \
-		MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED |  \
-		MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |      \
+#define MAP_KNOWN                                                             \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |               \
+		MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | \
+		MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |     \
 		MAP_HUGETLB | MAP_32BIT | (63 << 26))
 
 /* --- limits */
@@ -128,7 +128,7 @@ static int file_flags(const struct mmap_req *r, unsigned *vm)
 	case MAP_SHARED_VALIDATE:
 		if (r->flags & ~(MAP_KNOWN | MAP_TYPE | MAP_FIXED_NOREPLACE))
 			return -EOPNOTSUPP; /* MAP_SYNC too */
-		/* fallthrough */
+					    /* fallthrough */
 	case MAP_SHARED:
 		if ((r->prot & PROT_WRITE) && !file_writable(f))
 			return -EACCES;
@@ -211,7 +211,8 @@ static int64_t choose(struct mm *mm, const struct mmap_req *r, uint64_t len)
 	if (len > platform_max_addr)
 		return -ENOMEM;
 	addr = ALIGN_UP(addr, PAGE_SIZE);
-	if (r->addr && addr >= MMAP_MIN_ADDR && addr <= platform_max_addr - len &&
+	if (r->addr && addr >= MMAP_MIN_ADDR &&
+		addr <= platform_max_addr - len &&
 		vma_range_free(mm, addr, addr + len)) {
 		next = vma_find(mm, addr + len);
 		if (!next || !(next->flags & VM_GROWSDOWN) ||
@@ -236,7 +237,7 @@ static int64_t choose(struct mm *mm, const struct mmap_req *r, uint64_t len)
 static bool overcommits(const struct mmap_req *r, unsigned vm, uint64_t len)
 {
 	return (r->prot & PROT_WRITE) && !(vm & (VM_SHARED | VM_NORESERVE)) &&
-		len > memfile_limit();
+	       len > memfile_limit();
 }
 
 static struct vma *vma_make(struct mm *mm, const struct mmap_req *r,
@@ -292,7 +293,8 @@ static int64_t mmap_locked(struct mm *mm, const struct mmap_req *r,
 		err = -ENOMEM;
 	if (!err && may_expand(mm, r->prot, vm, len >> PAGE_SHIFT)) {
 		/* What MAP_FIXED replaces is given back. */
-		uint64_t old = mapped_pages(mm, (uint64_t)at, (uint64_t)at + len);
+		uint64_t old =
+			mapped_pages(mm, (uint64_t)at, (uint64_t)at + len);
 
 		err = may_expand(mm, r->prot, vm, (len >> PAGE_SHIFT) - old);
 	}
@@ -313,8 +315,8 @@ static int64_t mmap_locked(struct mm *mm, const struct mmap_req *r,
 }
 
 /* The mapping of the file, or fresh shared memory: a reference, or NULL. */
-static int get_mapping(struct mm *mm, const struct mmap_req *r,
-	struct mapping **m)
+static int get_mapping(
+	struct mm *mm, const struct mmap_req *r, struct mapping **m)
 {
 	unsigned vm;
 	int err;
@@ -357,7 +359,8 @@ int64_t mm_mmap(struct mm *mm, const struct mmap_req *r)
 		return err;
 	mm_map_write(mm);
 	at = mmap_locked(mm, r, len, m, &dead);
-	populate = at >= 0 &&
+	populate =
+		at >= 0 &&
 		((r->flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE ||
 			(r->flags & MAP_LOCKED) ||
 			(mm->def_flags & (VM_LOCKED | VM_LOCKONFAULT)) ==
@@ -413,7 +416,7 @@ static void reprotect(struct mm *mm, uint64_t start, uint64_t end)
 
 		r.v = v;
 		r.track = v->mapping && !vma_is_cow(v) && !v->mapping->host &&
-			v->mapping->ops->writeback;
+			  v->mapping->ops->writeback;
 		if (v->mapping && (v->prot & PROT_EXEC) &&
 			host_noexec(v->mapping))
 			mm_zap_windows(mm, s, e); /* they come back as copies */
@@ -425,12 +428,12 @@ static void reprotect(struct mm *mm, uint64_t start, uint64_t end)
 }
 
 HOLDS(lc_mm_map)
-static int protect_vma(struct mm *mm, struct vma *v, uint64_t start,
-	uint64_t end, int prot)
+static int protect_vma(
+	struct mm *mm, struct vma *v, uint64_t start, uint64_t end, int prot)
 {
 	unsigned may = (v->flags & VM_MAYREAD ? PROT_READ : 0) |
-		(v->flags & VM_MAYWRITE ? PROT_WRITE : 0) |
-		(v->flags & VM_MAYEXEC ? PROT_EXEC : 0);
+		       (v->flags & VM_MAYWRITE ? PROT_WRITE : 0) |
+		       (v->flags & VM_MAYEXEC ? PROT_EXEC : 0);
 	int err;
 
 	if ((unsigned)prot & ~may)
@@ -517,16 +520,20 @@ int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, int prot)
 /* --- brk */
 
 HOLDS(lc_mm_map)
-static bool brk_grow(struct mm *mm, uint64_t from, uint64_t to, struct list *dead)
+static bool brk_grow(
+	struct mm *mm, uint64_t from, uint64_t to, struct list *dead)
 {
-	unsigned vm = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC |
-		(unsigned)mm->def_flags;
-	struct mmap_req r = { .prot = PROT_READ | PROT_WRITE, .name = "[heap]" };
+	unsigned vm =
+		VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | (unsigned)mm->def_flags;
+	struct mmap_req r = { .prot = PROT_READ | PROT_WRITE,
+		.name = "[heap]" };
 	struct vma *next = vma_find(mm, from), *v;
 	uint64_t pages = (to - from) >> PAGE_SHIFT;
 
-	if (next && to > next->start - (next->flags & VM_GROWSDOWN ?
-			MIN(STACK_GAP, next->start) : 0))
+	if (next &&
+		to > next->start - (next->flags & VM_GROWSDOWN
+						   ? MIN(STACK_GAP, next->start)
+						   : 0))
 		return false;
 	if (may_expand(mm, r.prot, vm, pages) ||
 		((vm & VM_LOCKED) && may_lock(mm, pages)) ||
@@ -544,7 +551,8 @@ static bool brk_grow(struct mm *mm, uint64_t from, uint64_t to, struct list *dea
 HOLDS(lc_mm_map)
 static bool brk_set(struct mm *mm, uint64_t to, struct list *dead)
 {
-	uint64_t old = ALIGN_UP(mm->brk, PAGE_SIZE), new = ALIGN_UP(to, PAGE_SIZE);
+	uint64_t old = ALIGN_UP(mm->brk, PAGE_SIZE),
+		 new = ALIGN_UP(to, PAGE_SIZE);
 
 	if (to < mm->brk_start || new < to || new > platform_max_addr)
 		return false;
@@ -569,7 +577,7 @@ uint64_t mm_brk(struct mm *mm, uint64_t to)
 		mm->brk = to;
 	now = mm->brk;
 	populate = now > old && (mm->def_flags & VM_LOCKED) &&
-		!(mm->def_flags & VM_LOCKONFAULT);
+		   !(mm->def_flags & VM_LOCKONFAULT);
 	mm_map_write_done(mm);
 	vmas_free(&dead);
 	if (populate)

@@ -3,8 +3,8 @@
  *
  * A copy holds mm_active shared over walk and memcpy, so that no frame is freed
  * under it; it stops at a page that is not there, and faults it in with no lock
- * held.  Windows are copied with phys_copy(): beyond the end of a host file there is
- * SIGBUS, which is EFAULT here.
+ * held.  Windows are copied with phys_copy(): beyond the end of a host file
+ * there is SIGBUS, which is EFAULT here.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,8 +18,8 @@
 #include "kernel/task/task.h"
 
 #define FAULT_PAGES 16 /* uio_user.fault_in looks this far */
-#define PIN_PAGES 512
-#define ANY_PROT 1 /* mm_peek, mm_poke */
+#define PIN_PAGES   512
+#define ANY_PROT    1 /* mm_peek, mm_poke */
 
 static bool pte_ok(pte_t pte, bool write, unsigned how)
 {
@@ -30,7 +30,8 @@ static bool pte_ok(pte_t pte, bool write, unsigned how)
 	return !(pte & PTE_NONE) && (!write || (pte & PTE_W));
 }
 
-/* Physically contiguous bytes from @addr on, at most @n: 0 when not accessible. */
+/* Physically contiguous bytes from @addr on, at most @n: 0 when not accessible.
+ */
 HOLDS_SHARED(lc_mm_active)
 static size_t extent(struct mm *mm, uint64_t addr, size_t n, bool write,
 	unsigned how, paddr_t *pa)
@@ -119,8 +120,8 @@ int mm_copyin(struct mm *mm, void *dst, uint64_t src, size_t n)
 int mm_copyout(struct mm *mm, uint64_t dst, const void *src, size_t n)
 {
 	/* The cast is safe: a write only reads the buffer. */
-	return copy(mm, dst, (void *)(uintptr_t)src, n, true, 0) == n ?
-		0 : -EFAULT;
+	return copy(mm, dst, (void *)(uintptr_t)src, n, true, 0) == n ? 0
+								      : -EFAULT;
 }
 
 int copyin(struct task *t, void *dst, uaddr_t src, size_t n)
@@ -156,7 +157,8 @@ ssize_t copyinstr(struct task *t, char *dst, uaddr_t src, size_t n)
 		size_t want = MIN(n - done, PAGE_SIZE - addr % PAGE_SIZE), k;
 		char *nul;
 
-		/* Little of what most strings need: then the rest of the page. */
+		/* Little of what most strings need: then the rest of the page.
+		 */
 		want = MIN(want, done ? PAGE_SIZE : 128UL);
 		k = copy(t->mm, addr, dst + done, want, false, 0);
 		nul = memchr(dst + done, 0, k);
@@ -202,8 +204,8 @@ int clear_user(struct task *t, uaddr_t dst, size_t n)
 	return 0;
 }
 
-int copyin_iovec(struct task *t, uaddr_t iov, int n, struct uio_seg **seg,
-	size_t *total)
+int copyin_iovec(
+	struct task *t, uaddr_t iov, int n, struct uio_seg **seg, size_t *total)
 {
 	struct uio_seg *s;
 	int err;
@@ -221,9 +223,10 @@ int copyin_iovec(struct task *t, uaddr_t iov, int n, struct uio_seg **seg,
 		if ((int64_t)s[i].len < 0) {
 			err = -EINVAL;
 		} else if (s[i].base + s[i].len < s[i].base ||
-			s[i].base + s[i].len > platform_max_addr) {
+			   s[i].base + s[i].len > platform_max_addr) {
 			err = s[i].len ? -EFAULT : 0;
-		} else if (s[i].len > (size_t)INT_MAX - PAGE_SIZE + 1 - *total) {
+		} else if (s[i].len >
+			   (size_t)INT_MAX - PAGE_SIZE + 1 - *total) {
 			/* MAX_RW_COUNT: what is beyond is not moved. */
 			s[i].len = (size_t)INT_MAX - PAGE_SIZE + 1 - *total;
 			*total += s[i].len;
@@ -266,11 +269,11 @@ static size_t user_copy_from(void *space, void *dst, uint64_t src, size_t n)
 }
 
 /*
- * Is the byte at @addr there, and not beyond the end of a host file?  *@end: how
- * far pages are present, at most to @end.
+ * Is the byte at @addr there, and not beyond the end of a host file?  *@end:
+ * how far pages are present, at most to @end.
  */
-static bool present(struct mm *mm, uint64_t addr, uint64_t *end, bool write,
-	bool *bus)
+static bool present(
+	struct mm *mm, uint64_t addr, uint64_t *end, bool write, bool *bus)
 {
 	uint64_t n = *end - addr, k = 0, len;
 	paddr_t pa;
@@ -281,7 +284,8 @@ static bool present(struct mm *mm, uint64_t addr, uint64_t *end, bool write,
 		len = extent(mm, addr + k, n - k, write, 0, &pa);
 		if (!len)
 			break;
-		if (!k && phys_is_window(pa) && phys_copy(&c, phys_ptr(pa), 1) < 1)
+		if (!k && phys_is_window(pa) &&
+			phys_copy(&c, phys_ptr(pa), 1) < 1)
 			*bus = true;
 		k += len;
 	}
@@ -362,8 +366,8 @@ int user_try_load32(struct mm *mm, uint64_t addr, uint32_t *v)
 	mm_active_read(&mm->as);
 	if (extent(mm, addr, 4, false, 0, &pa)) {
 		if (!phys_is_window(pa)) {
-			*v = __atomic_load_n((uint32_t *)phys_ptr(pa),
-				__ATOMIC_SEQ_CST);
+			*v = __atomic_load_n(
+				(uint32_t *)phys_ptr(pa), __ATOMIC_SEQ_CST);
 			err = 0;
 		} else if (phys_copy(v, phys_ptr(pa), 4) == 4) {
 			err = 0;
@@ -383,7 +387,8 @@ int user_try_cmpxchg32(struct mm *mm, uint64_t addr, uint32_t old, uint32_t new,
 		return -EFAULT;
 	mm_active_read(&mm->as);
 	if (extent(mm, addr, 4, true, 0, &pa) &&
-		(!phys_is_window(pa) || phys_copy(prev, phys_ptr(pa), 4) == 4)) {
+		(!phys_is_window(pa) ||
+			phys_copy(prev, phys_ptr(pa), 4) == 4)) {
 		*prev = old;
 		__atomic_compare_exchange_n((uint32_t *)phys_ptr(pa), prev, new,
 			false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);

@@ -29,7 +29,8 @@ static bool gap_augment(struct rb_node *n)
 }
 
 LOCKS_UNCHECKED /* not published yet */
-void vmas_init(struct mm *mm)
+	void
+	vmas_init(struct mm *mm)
 {
 	mm->vmas = (struct rb_tree){ .augment = gap_augment };
 }
@@ -286,9 +287,10 @@ void vma_merge(struct mm *mm, uint64_t start, uint64_t end, struct list *dead)
 
 /* --- gaps */
 
-/* The highest start of a hole of @len within [low, high) in the subtree, or 0. */
-static uint64_t gap_down(struct rb_node *n, uint64_t len, uint64_t low,
-	uint64_t high)
+/* The highest start of a hole of @len within [low, high) in the subtree, or 0.
+ */
+static uint64_t gap_down(
+	struct rb_node *n, uint64_t len, uint64_t low, uint64_t high)
 {
 	while (n) {
 		struct vma *v = vma_of(n);
@@ -314,8 +316,8 @@ static uint64_t gap_down(struct rb_node *n, uint64_t len, uint64_t low,
 
 static uint64_t highest_gap(struct mm *mm, uint64_t len, uint64_t low,
 	uint64_t high) HOLDS_SHARED(lc_mm_map);
-static uint64_t highest_gap(struct mm *mm, uint64_t len, uint64_t low,
-	uint64_t high)
+static uint64_t highest_gap(
+	struct mm *mm, uint64_t len, uint64_t low, uint64_t high)
 {
 	struct vma *last = vma_of(rb_last(&mm->vmas));
 	uint64_t s = last ? MAX(last->end, low) : low;

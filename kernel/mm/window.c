@@ -2,9 +2,10 @@
  * window.c - windows: 2 MiB of a host file, mapped into the physical space.
  *
  * One window serves one (file, offset) for everybody, found by a hash.  Its
- * references count the pages that page tables map and the pins of host I/O; with
- * none it stays mapped, on the LRU list, until windows are scarce.  A window whose
- * file went away while a pin was held is an orphan, and is unmapped by the last put.
+ * references count the pages that page tables map and the pins of host I/O;
+ * with none it stays mapped, on the LRU list, until windows are scarce.  A
+ * window whose file went away while a pin was held is an orphan, and is
+ * unmapped by the last put.
  *
  * Field letters:  I  constant    a  atomic    unlettered: lc_windows
  */
@@ -20,13 +21,15 @@
 #include "kernel/mm/frames.h"
 
 #define HASH_BITS 16
-#define MAPPED_MAX 24576 /* vm.max_map_count is shared with malloc and threads */
+#define MAPPED_MAX \
+	24576 /* vm.max_map_count is shared with malloc and threads */
 #define WINDOW_PAGES (WINDOW_SIZE >> PAGE_SHIFT)
 
 /* A file on the host. */
 struct host_map {
-	struct ref ref; /* its mapping, and each window */
-	int hfd, old_hfd; /* old: before the upgrade; a batch may still name it */
+	struct ref ref;   /* its mapping, and each window */
+	int hfd, old_hfd; /* old: before the upgrade; a batch may still name it
+			   */
 	bool writable;
 	bool noexec; /* I */
 	struct list windows;
@@ -38,7 +41,7 @@ struct window {
 	struct host_map *host; /* reference; NULL: free */
 	bool orphan;
 	uint64_t index; /* offset / WINDOW_SIZE */
-	uint32_t next; /* in its bucket or the free list, plus 1 */
+	uint32_t next;  /* in its bucket or the free list, plus 1 */
 	struct list lru, of_host;
 };
 
@@ -71,7 +74,8 @@ static uint32_t *bucket(const struct host_map *h, uint64_t index)
 HOLDS(lc_windows)
 static void unhash(struct window *w)
 {
-	uint32_t *p = bucket(w->host, w->index), no = (uint32_t)(w - ws.win) + 1;
+	uint32_t *p = bucket(w->host, w->index),
+		 no = (uint32_t)(w - ws.win) + 1;
 
 	while (*p && *p != no)
 		p = &ws.win[*p - 1].next;
@@ -89,7 +93,8 @@ static void host_put(struct host_map *h)
 	free(h);
 }
 
-/* Takes the window from its file.  The file's reference is the caller's to put. */
+/* Takes the window from its file.  The file's reference is the caller's to put.
+ */
 HOLDS(lc_windows)
 static struct host_map *window_free(struct window *w)
 {
@@ -113,7 +118,7 @@ void window_get(paddr_t pa, unsigned n)
 {
 	while (n) {
 		unsigned k = (unsigned)((WINDOW_SIZE - pa % WINDOW_SIZE) >>
-			PAGE_SHIFT);
+					PAGE_SHIFT);
 
 		k = MIN(k, n);
 		atomic_fetch_add(&window_of(pa)->refs, k);
@@ -144,7 +149,7 @@ void window_put(paddr_t pa, unsigned n)
 {
 	while (n) {
 		unsigned k = (unsigned)((WINDOW_SIZE - pa % WINDOW_SIZE) >>
-			PAGE_SHIFT);
+					PAGE_SHIFT);
 		struct window *w = window_of(pa);
 		unsigned old;
 
@@ -178,8 +183,7 @@ static struct window *take(struct host_map **dead)
 {
 	struct window *w;
 
-	if (ws.mapped >= MAPPED_MAX ||
-		(!ws.free && ws.next_fresh == ws.n)) {
+	if (ws.mapped >= MAPPED_MAX || (!ws.free && ws.next_fresh == ws.n)) {
 		/* GAP: windows that are all in use are not taken away. */
 		w = list_first(&ws.lru, struct window, lru);
 		if (!w)
@@ -290,8 +294,8 @@ static const struct mapping_ops host_ops = {
 /* Does the host let us map @hfd at all? */
 static int probe(int hfd, bool writable)
 {
-	void *p = mmap(NULL, PAGE_SIZE,
-		PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, hfd, 0);
+	void *p = mmap(NULL, PAGE_SIZE, PROT_READ | (writable ? PROT_WRITE : 0),
+		MAP_SHARED, hfd, 0);
 
 	if (p == MAP_FAILED)
 		return errno == ENOMEM ? -ENOMEM : -ENODEV;
@@ -311,8 +315,9 @@ int mapping_new_host(int hfd, bool writable, struct mapping **out)
 		free(h);
 		return err;
 	}
-	*h = (struct host_map){ .hfd = hfd, .old_hfd = -1,
-		.writable = writable };
+	*h = (struct host_map){
+		.hfd = hfd, .old_hfd = -1, .writable = writable
+	};
 	ref_init(&h->ref);
 	list_init(&h->windows);
 	h->noexec = fstatvfs(hfd, &fs) == 0 && (fs.f_flag & ST_NOEXEC);
@@ -336,9 +341,9 @@ int mapping_host_upgrade(struct mapping *m, int hfd)
 		close(hfd);
 		return 0;
 	}
-	list_for_each(w, &h->windows, of_host) {
-		err = phys_window_map(window_pa(w), hfd,
-			w->index * WINDOW_SIZE, WINDOW_SIZE, true);
+	list_for_each (w, &h->windows, of_host) {
+		err = phys_window_map(window_pa(w), hfd, w->index * WINDOW_SIZE,
+			WINDOW_SIZE, true);
 		if (err)
 			break;
 	}
@@ -358,7 +363,8 @@ void host_fini(struct mapping *m)
 	unsigned freed = 0;
 
 	windows_lock(&ws);
-	list_for_each_safe(w, next, &h->windows, of_host) {
+	list_for_each_safe(w, next, &h->windows, of_host)
+	{
 		if (atomic_load(&w->refs) == 0) {
 			(void)window_free(w); /* h: counted, put below */
 			freed++;
