@@ -425,7 +425,7 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 {
 	struct futex_key k1, k2;
 	struct bucket *b1, *b2;
-	uint32_t old, v;
+	uint32_t old = 0, v;
 	long ret;
 
 	ret = key_get(t, f->addr, f->shared, &k1);
