@@ -9,6 +9,7 @@ set -u
 cd "$(dirname "$0")/.."
 out=$1
 logs=$out/check
+make=${MAKE:-make -j$(nproc)} # from make itself: with its jobs and variables
 passed=0 failed=0 skipped=0
 mkdir -p "$logs"
 
@@ -30,12 +31,12 @@ part() { # name command...
 
 sanitized() { # SAN= of a tree; its unit tests
 	local tree=build-${1//,/-}
-	make SAN="$1" unit && "$tree/unit"
+	$make SAN="$1" unit && "$tree/unit"
 }
 
 fuzz() { # each target a bounded number of runs, new inputs thrown away
 	local runs=${FUZZ_RUNS:-20000} ok=0 bad=0 name new
-	make fuzz || return
+	$make fuzz || return
 	new=$(mktemp -d)
 	for src in selftest/fuzz/*.c; do
 		name=$(basename "$src" .c)

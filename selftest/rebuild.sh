@@ -16,7 +16,7 @@ trap 'rm -rf "$dir"' EXIT
 git -c safe.directory='*' archive HEAD | tar x -C "$dir"
 mkdir "$dir/build"
 cp -R "$out/deps" "$dir/build/deps"
-make -s -C "$dir" -j"$(nproc)" VERSION="$(cat "$out/version")" build/runsc
+${MAKE:-make -j$(nproc)} -s -C "$dir" VERSION="$(cat "$out/version")" build/runsc
 a=$(sha256sum < "$out/runsc")
 b=$(sha256sum < "$dir/build/runsc")
 [ "$a" = "$b" ] || { echo "the binaries differ: $a $b"; echo "0 passed, 1 failed"; exit 1; }
