@@ -14,7 +14,8 @@
 set -eu
 cd "$(dirname "$0")"
 export LC_ALL=C
-D=${DEPS_DIR:-$PWD/build/deps}
+D=${DEPS_DIR:-build/deps}
+case $D in /*) ;; *) D=$PWD/$D ;; esac
 DEPS=${DEPS:-source}
 
 # What the tests and the linters need beyond the compiler: the only such list.
