@@ -15,4 +15,3 @@ struct file;
 int hostfile_create(int hfd, int flags, struct file **out) MUST_CHECK;
 
 extern const struct seccomp_rule hostfile_rules[];
-extern const struct seccomp_rule hostpoll_rules[];
