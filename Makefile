@@ -166,6 +166,9 @@ endif
 $(B)/selftest: $(call guest_obj,$(GUEST))
 	$(call say,LINK,$@)
 	$(Q)$(MUSL) -static -pthread -o $@ $^
+$(B)/bench: $(B)/guest/selftest/bench/guest.o
+	$(call say,LINK,$@)
+	$(Q)$(MUSL) -static -pthread -o $@ $^
 $(B)/guest/%.o: %.c Makefile | $(PREP)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -195,7 +198,7 @@ check: all unit
 	+$(Q)selftest/check.sh $(B)
 check-long: all unit
 	+$(Q)LONG=1 selftest/check.sh $(B)
-bench: all
+bench: all $(B)/bench
 	$(Q)selftest/bench/run.sh $(B)
 
 # --- lint
