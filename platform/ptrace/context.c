@@ -1,0 +1,175 @@
+/*
+ * context.c - stub threads: one per guest thread.
+ *
+ * A context is made by one thread and attached by another, its tracer for life.
+ * In between the stub thread sits in stub_park, untraced, and costs nothing. It
+ * must be gone before its tracer ends: the end of a tracer kills the
+ * whole stub process (PTRACE_O_EXITKILL).
+ */
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "platform/ptrace/ptrace.h"
+
+#ifndef NT_X86_XSTATE
+#define NT_X86_XSTATE 0x202
+#endif
+
+#define FXSAVE_SIZE 512
+#define FP_MAX      16384
+
+int ptrace_pctx_new(struct aspace *as, struct pctx *self, struct pctx **out)
+{
+	struct aspace_host *s = as->host;
+	struct pctx *c = calloc(1, sizeof *c);
+	pid_t tid = 0;
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	err = process_thread(s, self, &tid);
+	if (err) {
+		free(c);
+		return err;
+	}
+	process_enter(s);
+	*c = (struct pctx){
+		.as = as, .stub = s, .tid = tid, .clobbered = true
+	};
+	atomic_init(&c->pair.state, -1);
+	list_init(&c->pair.link);
+	*out = c;
+	return 0;
+}
+
+int ptrace_pctx_attach(struct pctx *c)
+{
+	int err = tracee_seize(c->tid, TRACEE_THREAD);
+
+	if (err) {
+		c->dead = true;
+		atomic_store(&c->stub->killed, true);
+		return -ESRCH;
+	}
+	c->attached = true;
+	pair_attach(c);
+	return 0;
+}
+
+/* Ends a stopped stub thread while others of its process go on. */
+static void end_thread(struct pctx *c)
+{
+	struct regs r = stub_regs(stub_exit);
+	int status;
+
+	(void)pt(PTRACE_SETREGS, c->tid, 0, (uintptr_t)&r);
+	do
+		(void)pt(PTRACE_CONT, c->tid, 0, 0);
+	while (!tracee_wait(c->tid, &status) && WIFSTOPPED(status));
+}
+
+void ptrace_pctx_free(struct pctx *c)
+{
+	bool last = process_leave(c->stub);
+	int status;
+
+	if (c->attached)
+		pair_detach(c);
+	else if (!last && !c->dead)
+		c->dead = tracee_seize(c->tid, TRACEE_THREAD) != 0;
+	if (!c->dead && !last)
+		end_thread(c);
+	while (c->attached && last && !c->dead)
+		if (tracee_wait(c->tid, &status) || !WIFSTOPPED(status))
+			c->dead = true;
+		else
+			(void)pt(PTRACE_CONT, c->tid, 0, 0);
+	free(c);
+}
+
+/* CPUs without XSAVE have the FXSAVE area only. */
+static int fp_request(pid_t tid, bool set, void *fp, size_t n)
+{
+	struct iovec iov = { fp, n };
+	long err;
+
+	if (n == FXSAVE_SIZE)
+		err = pt(set ? PTRACE_SETFPREGS : PTRACE_GETFPREGS, tid, 0,
+			(uintptr_t)fp);
+	else
+		err = pt(set ? PTRACE_SETREGSET : PTRACE_GETREGSET, tid,
+			NT_X86_XSTATE, (uintptr_t)&iov);
+	return (int)err;
+}
+
+int ptrace_pctx_get_fp(struct pctx *c, void *fp)
+{
+	if (c->dead)
+		return -ESRCH;
+	return fp_request(c->tid, false, fp, platform_fp_size);
+}
+
+int ptrace_pctx_set_fp(struct pctx *c, const void *fp)
+{
+	if (c->dead)
+		return -ESRCH;
+	return fp_request(
+		c->tid, true, (void *)(uintptr_t)fp, platform_fp_size);
+}
+
+/* The state that exec gives, and nothing of the sentry's own registers. */
+int tracee_reset_fp(pid_t tid)
+{
+	static const uint16_t fcw = 0x37f;
+	static const uint32_t mxcsr = 0x1f80;
+	char fp[FP_MAX] __attribute__((aligned(64))) = { 0 };
+
+	if (platform_fp_size > sizeof fp)
+		return -E2BIG;
+	memcpy(fp, &fcw, sizeof fcw);
+	memcpy(fp + 24, &mxcsr, sizeof mxcsr);
+	return fp_request(tid, true, fp, platform_fp_size);
+}
+
+/* Linux: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) */
+static int64_t process_cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+
+	if (syscall(SYS_clock_gettime, (clockid_t)(~(unsigned)pid << 3 | 2),
+		    &ts) < 0)
+		return -1;
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/*
+ * The host tells the CPU time of a stub process, not of one thread in it: a
+ * context gets the share of it that it has of the time which all of them
+ * spent in guest code.  Never less than what was said before.
+ */
+int64_t ptrace_pctx_cpu_ns(struct pctx *c)
+{
+	long long since = atomic_load(&c->since), now = mono_now();
+	long long live = since && now > since ? now - since : 0;
+	long long mine = atomic_load(&c->wall) + live;
+	long long all = atomic_load(&c->stub->wall) + live;
+	long long cpu = process_cpu_ns(c->stub->pid);
+	long long seen = atomic_load(&c->cpu_seen);
+
+	if (cpu >= 0 && cpu < all)
+		mine = (long long)((double)mine * (double)cpu / (double)all);
+	while (mine > seen)
+		if (atomic_compare_exchange_weak(&c->cpu_seen, &seen, mine))
+			return mine;
+	return seen;
+}
