@@ -12,7 +12,6 @@
 #include "kernel/mm/mapping.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 

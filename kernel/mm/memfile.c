@@ -32,7 +32,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,7 +203,7 @@ static void trim(uint64_t keep)
 		struct list *h = lists[i];
 
 		/* Few holes can be punched in chunks that are in use. */
-		for (unsigned n = i ? 64 : UINT_MAX;
+		for (unsigned n = i ? 64U : ~0U;
 			n && mf.ndirty > keep && !list_empty(h); n--) {
 			struct chunk *c =
 				list_entry(h->prev, struct chunk, link);

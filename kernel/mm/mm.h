@@ -76,6 +76,17 @@ int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, int prot) MUST_CHECK
 int64_t mm_mremap(struct mm *mm, uint64_t old, uint64_t oldlen, uint64_t newlen, int flags, uint64_t to) MUST_CHECK;
 uint64_t mm_brk(struct mm *mm, uint64_t to);	/* the new break, or the old one */
 int mm_madvise(struct mm *mm, uint64_t addr, uint64_t len, int advice) MUST_CHECK;
+int mm_msync(struct mm *mm, uint64_t addr, uint64_t len, int flags) MUST_CHECK;
+/* One byte a page for the @n pages from @addr on. */
+int mm_mincore(struct mm *mm, uint64_t addr, unsigned char *vec, size_t n) MUST_CHECK;
+int mm_mlock(struct mm *mm, uint64_t addr, uint64_t len, bool onfault) MUST_CHECK;
+int mm_munlock(struct mm *mm, uint64_t addr, uint64_t len) MUST_CHECK;
+int mm_mlockall(struct mm *mm, int flags) MUST_CHECK;
+void mm_munlockall(struct mm *mm);
+int mm_remap_pages(struct mm *mm, uint64_t start, uint64_t len, uint64_t off) MUST_CHECK;
+/* Copies between two address spaces: the bytes moved, or -errno when none were. */
+ssize_t mm_transfer(struct mm *dst, const struct uio_seg *dseg, size_t ndst,
+	struct mm *src, const struct uio_seg *sseg, size_t nsrc) MUST_CHECK;
 /* exec: where the program's break and stack are. */
 void mm_set_brk(struct mm *mm, uint64_t start);		/* a random gap is added */
 /* @top 0: mm->stack_top.  @size: of the first mapping; it grows down to RLIMIT_STACK (set before). */
