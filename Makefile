@@ -157,10 +157,12 @@ $(call obj,kernel/loader/vdso_image.S): $(OUT)/vdso.so
 $(OUT)/vdso.so: $(VDSO) $(wildcard kernel/loader/vdso/*.[hS] \
 		kernel/loader/vdso/*.lds) Makefile | $(PREP)
 	$(call say,VDSO,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSL) $(filter-out -g,$(BASE)) -isystem $(B)/kinc $(WARN) -fPIC -nostdlib \
 		-shared -fno-stack-protector -fno-builtin -fcf-protection=none \
 		-fno-asynchronous-unwind-tables -Wl,-soname=linux-vdso.so.1 \
-		-Wl,--hash-style=both,-Bsymbolic,-z,max-page-size=4096 \
+		-Wl,--hash-style=both,-Bsymbolic,-z,noseparate-code,-z,norelro \
+		-Wl,-z,max-page-size=4096 \
 		-Wl,--build-id=none,-s $(addprefix -Wl$(comma)-T$(comma), \
 		$(wildcard kernel/loader/vdso/*.lds)) -o $@ $(VDSO)
 endif
@@ -220,8 +222,8 @@ FORMATTED = $(filter %.c,$(SRCS) $(VDSO) $(GUEST) $(UNIT) $(wildcard selftest/fu
 lint-format:
 	$(call say,FORMAT,'clang-format')
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)
-format:
-	$(Q)clang-format -i $(FORMATTED)
+format: # all of it: FILES="a.c b.c" for some
+	$(Q)clang-format -i $(or $(FILES),$(FORMATTED))
 
 # --- install, dist
 PREFIX	?= /usr/local
