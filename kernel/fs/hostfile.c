@@ -329,7 +329,8 @@ static int hostinode_getattr(struct inode *in, struct kstat *st)
 
 	if (fstat(h->hfd, &s))
 		return -errno;
-	st->size = in->size = (int64_t)s.st_size;
+	st->size = (uint64_t)s.st_size;
+	in->size = s.st_size;
 	st->blocks = (uint64_t)s.st_blocks;
 	st->blksize = (uint32_t)s.st_blksize;
 	st->mtime = s.st_mtim.tv_sec * NSEC_PER_SEC + s.st_mtim.tv_nsec;
