@@ -109,6 +109,8 @@ struct container {
 
 /* Mounts everything; nothing runs yet.  The container lives until the sandbox ends. */
 int container_create(const struct container_conf *conf, struct container **out, struct err *e) MUST_CHECK;
+/* The mount half: sets c->mnt_ns, consumes the sockets.  container_mounts.c */
+int container_mounts(const struct container_conf *conf, struct container *c, struct err *e) MUST_CHECK;
 struct container *container_find(const char *id);
 /*
  * Would the program start?  Looks it up (PATH of envp, cwd) and reads its header:

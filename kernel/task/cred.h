@@ -11,11 +11,24 @@
 #include <sys/types.h>
 
 #include "core/attr.h"
-#include "core/ref.h"
 #include "core/caps.h"
+#include "core/list.h"
+#include "core/ref.h"
 
 struct task;
 struct user_ns;
+
+/* What one real uid has in use: RLIMIT_NPROC, RLIMIT_SIGPENDING. */
+struct user {
+	struct ref ref;
+	struct list link;		/* lc_user */
+	uint32_t uid;			/* I */
+	atomic_int ntasks, nsignals;	/* a */
+};
+void users_init(void);			/* once, before the first cred */
+struct user *user_lookup(uint32_t uid);	/* made when new; NULL on OOM */
+struct user *user_get(struct user *u);
+void user_put(struct user *u);
 
 struct cred {
 	struct ref ref;
@@ -25,6 +38,7 @@ struct cred {
 	unsigned securebits;
 	bool keep_caps;			/* PR_SET_KEEPCAPS */
 	bool no_new_privs;
+	struct user *user;		/* reference: of the real uid */
 	struct user_ns *user_ns;	/* borrowed while there is only the container's */
 	uint32_t ngroups;
 	uint32_t groups[];		/* sorted */

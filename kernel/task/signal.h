@@ -32,15 +32,24 @@ struct sigaction_k {			/* the kernel's layout, as the guest passes it */
 	ksigset_t mask;
 };
 
+#define SIG_KERNEL_ONLY	(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
+#define SIG_STOPS	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
+#define SIG_IGNORED	(SIGBIT(SIGCONT) | SIGBIT(SIGCHLD) | SIGBIT(SIGWINCH) | SIGBIT(SIGURG))
+#define SIG_DUMPS	(SIGBIT(SIGQUIT) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGABRT) | \
+			 SIGBIT(SIGFPE) | SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGSYS) | \
+			 SIGBIT(SIGXCPU) | SIGBIT(SIGXFSZ))
+
 struct sigpending {
 	struct list queue;		/* struct sigqueue, in order of arrival */
 	ksigset_t set;
 };
 
-struct sighand {			/* shared by CLONE_SIGHAND */
+struct sighand {			/* shared by CLONE_SIGHAND, even between processes */
 	struct ref ref;
-	struct sigaction_k action[NSIG_GUEST];	/* guarded by lc_sighand of the group */
+	struct mutex lock;
+	struct sigaction_k action[NSIG_GUEST] GUARDED_BY(lc_sigact);
 };
+LOCK_OPS(sigact, struct sighand, lock)
 
 /* siginfo_t of the C library has Linux's layout.  SI_USER, filled with the sender. */
 void siginfo_user(siginfo_t *si, int sig, int code, struct task *from);

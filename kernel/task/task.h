@@ -44,13 +44,19 @@ struct pid_ns {
 	struct container *container;	/* I: borrowed */
 	struct rb_tree tasks;		/* lc_tasklist */
 	int last;			/* lc_tasklist: next pid is looked for after it */
-	int ntasks;			/* lc_tasklist */
+	int ntasks;			/* lc_tasklist: in the table, zombies included */
+	int nlive;			/* lc_tasklist: that have not ended */
+	struct rb_tree pgrps, sessions;	/* lc_tasklist: by id */
 	struct tgroup *init;		/* lc_tasklist: its death ends the namespace */
 	bool dead;			/* lc_tasklist: no new tasks */
+	bool frozen;			/* lc_tasklist: runsc pause */
+	struct waitq waitq;		/* a task froze, thawed or ended */
 };
 
 struct pgrp {				/* lc_tasklist */
 	struct ref ref;
+	struct rb_node node;		/* pid_ns->pgrps */
+	struct pid_ns *ns;		/* I: reference */
 	int id;
 	struct session *session;	/* reference */
 	struct list members;		/* struct tgroup.pgrp_link */
@@ -59,6 +65,8 @@ struct pgrp {				/* lc_tasklist */
 
 struct session {			/* lc_tasklist */
 	struct ref ref;
+	struct rb_node node;		/* pid_ns->sessions */
+	struct pid_ns *ns;		/* I: reference */
 	int id;
 	struct tgroup *leader;		/* NULL once dead */
 	struct list pgrps;
@@ -72,12 +80,23 @@ struct fsctx {				/* shared by CLONE_FS */
 	unsigned umask GUARDED_BY(lc_fsctx);
 };
 LOCK_OPS(fsctx, struct fsctx, lock)
+struct fsctx *fsctx_new(const struct path *root, const struct path *cwd, unsigned umask);	/* takes references; NULL on OOM */
+struct fsctx *fsctx_copy(struct fsctx *f);
+struct fsctx *fsctx_get(struct fsctx *f);
+void fsctx_put(struct fsctx *f);
 
 struct uts_ns {
 	struct ref ref;
 	struct mutex lock;		/* lc_fsctx class: leaf */
 	char nodename[65], domainname[65];
 };
+struct uts_ns *uts_ns_new(const char *nodename, const char *domainname);	/* NULL on OOM */
+struct uts_ns *uts_ns_copy(struct uts_ns *u);
+struct uts_ns *uts_ns_get(struct uts_ns *u);
+void uts_ns_put(struct uts_ns *u);
+/* A consistent copy of both names (65 bytes each; either may be NULL). */
+void uts_ns_names(struct uts_ns *u, char *nodename, char *domainname);
+void uts_ns_set(struct uts_ns *u, const char *nodename, const char *domainname);	/* NULL: keep */
 
 /* Limits by resource: getrlimit(2). */
 #define RLIM_GUEST 16
@@ -93,6 +112,8 @@ struct tgroup {
 	struct task *leader;		/* stays until the group is reaped */
 	struct list threads;		/* struct task.thread_link */
 	struct tgroup *parent;		/* NULL: the namespace's outside */
+	_Atomic int ppid;		/* a: parent's tgid, 0 outside; changes under lc_tasklist */
+	int parent_tid;			/* the thread that made us: __WNOTHREAD */
 	struct list children, sibling;
 	struct pgrp *pgrp;		/* reference */
 	struct list pgrp_link;
@@ -107,6 +128,7 @@ struct tgroup {
 	struct sighand *sighand;	/* reference */
 	struct sigpending shared;	/* for the whole process */
 	int nthreads;			/* live ones */
+	int unfinished;			/* live ones, and those still on their way out */
 	bool exiting;			/* group exit has begun */
 	int exit_status;		/* wait(2) form, once exiting or zombie */
 	struct task *execing;		/* the thread that waits to be the only one */
@@ -114,6 +136,10 @@ struct tgroup {
 	int stop_count;			/* threads still to stop */
 	bool stopped;			/* all have */
 	int stop_report;		/* CLD_STOPPED/CLD_CONTINUED not yet waited for: status, or 0 */
+	bool stop_dequeued;		/* a stop signal is being acted on, no SIGCONT since */
+	int cld_pending;		/* CLD_* that a thread has to tell the parent; 0 none */
+	bool unkillable;		/* init of its namespace: default actions do not kill it */
+	struct task *signal_turn;	/* who was given the last shared signal; compared only */
 	struct waitq signal_waitq;	/* signalfd: something was queued */
 	struct rlim rlim[RLIM_GUEST];
 	struct ptimers *timers;		/* posix timers and itimers; time/ptimer.c */
@@ -174,6 +200,7 @@ struct task {
 	struct park park;		/* woken by waiters, kicks */
 	atomic_uint work;		/* a: TASK_WORK_* */
 	atomic_bool in_guest;		/* a: inside pctx_switch() */
+	atomic_bool frozen;		/* a: waits for runsc resume */
 	_Atomic(enum task_state) state;	/* a */
 	const char *_Atomic wait_what;	/* a: static text: what it blocks on */
 	const void *_Atomic wait_on;	/* a: object, for debug --stacks only */
@@ -185,11 +212,15 @@ struct task {
 	bool restore_blocked;		/* o */
 	ksigset_t real_blocked;		/* sigtimedwait */
 	bool stop_joined;
+	bool gone;			/* has left the group: takes no signals */
+	bool exec_killed;		/* another thread's execve(2) ends this one */
 
 	uint64_t sas_sp, sas_size;	/* o: sigaltstack(2) */
 	int sas_flags;			/* o */
 	struct restart restart;		/* o */
 	uint64_t clear_tid;		/* o: CLONE_CHILD_CLEARTID */
+	uint64_t set_child_tid;		/* o: CLONE_CHILD_SETTID, still to be stored */
+	struct { uint64_t trapno, error, cr2; } fault;	/* o: of the last exception: signal frames */
 	uint64_t robust_list;		/* o */
 	size_t robust_len;
 	struct { uint64_t addr; uint32_t len, sig; } rseq;	/* o */
@@ -208,10 +239,22 @@ struct task {
 	_Atomic uint64_t nvcsw, nivcsw, minflt, majflt;
 	_Atomic int64_t start_time;
 	char name_host[16];
+	/*
+	 * The first thing that the host thread does for a process that comes from
+	 * outside: loads its program.  Not 0: the task has ended already.
+	 */
+	int (*begin)(struct task *t);
+	void *begin_arg;
+	long call_nr;			/* a by convention: call being served, -1 none; debug --stacks */
+	uint64_t call_args[6];
+	bool in_execve;			/* o */
+	unsigned long personality;	/* o: personality(2) */
 };
 
 extern _Thread_local struct task *current;	/* the task that this host thread serves, or NULL */
 
+/* Brings utime and stime of the calling task up to date. */
+void task_update_times(struct task *t);
 struct task *task_get(struct task *t);
 void task_put(struct task *t);
 struct tgroup *tgroup_get(struct tgroup *tg);
@@ -226,6 +269,9 @@ LOCK_OPS(tasklist, struct tasklist, lock)
 struct task *task_lookup(struct pid_ns *ns, int tid);
 struct tgroup *tgroup_lookup(struct pid_ns *ns, int tgid);
 struct pgrp *pgrp_lookup(struct pid_ns *ns, int id);
+struct pgrp *pgrp_get(struct pgrp *p);
+void pgrp_put(struct pgrp *p);		/* takes lc_tasklist; NULL is fine */
+void session_put(struct session *s);	/* so does this */
 /* Next task with tid >= @tid (reference), or NULL: /proc, kill(-1). */
 struct task *task_next(struct pid_ns *ns, int tid);
 
