@@ -3,4 +3,5 @@
 
 struct fs_type;
 
+extern const struct fs_type gofer_fs;
 extern const struct fs_type proc_fs, sysfs_fs, devtmpfs_fs, devpts_fs;

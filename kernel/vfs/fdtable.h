@@ -20,6 +20,8 @@ struct fdtable *fdtable_new(void);			/* empty; NULL on OOM */
 int fdtable_copy(struct fdtable *from, struct fdtable **out) MUST_CHECK;	/* fork */
 struct fdtable *fdtable_get(struct fdtable *t);
 void fdtable_put(struct fdtable *t);			/* the last one closes all */
+/* @t gets a table of its own: 0 or -ENOMEM. */
+int fdtable_unshare(struct task *t) MUST_CHECK;
 void fdtable_exec(struct task *t);			/* unshares, closes FD_CLOEXEC */
 
 int fd_reserve(struct task *t, int min) MUST_CHECK;	/* -EINVAL: @min is beyond the limit */

@@ -39,11 +39,15 @@ struct file_ops {
 	/* *@pos is the offset to use, and to advance; streams ignore it. */
 	ssize_t (*read)(struct file *f, struct uio *to, int64_t *pos);	/* -EINVAL */
 	ssize_t (*write)(struct file *f, struct uio *from, int64_t *pos);	/* -EINVAL */
-	int64_t (*seek)(struct file *f, int64_t off, int whence);	/* by the inode's size; streams: -ESPIPE slot */
+	/* Where SEEK_SET, END, DATA or HOLE leads; the VFS has lc_filepos, resolves CUR and stores the result. */
+	int64_t (*seek)(struct file *f, int64_t off, int whence);	/* by the inode's size; streams: -ESPIPE */
 	unsigned (*poll)(struct file *f);		/* EPOLL* now ready; always ready */
 	struct waitq *(*waitq)(struct file *f);		/* borrowed; readiness never changes */
 	long (*ioctl)(struct file *f, struct task *t, unsigned cmd, uint64_t arg);	/* -ENOTTY */
-	/* Emits entries from *@pos on, advancing it, until dirsink_emit() says stop. */
+	/*
+	 * Emits entries from *@pos on, advancing it, until dirsink_emit() says stop.
+	 * The VFS holds the dir lock of f->inode.
+	 */
 	int (*readdir)(struct file *f, struct dirsink *to, int64_t *pos);	/* -ENOTDIR */
 	/* Returns a reference: what is mapped at offset 0 of the file. */
 	int (*mmap)(struct file *f, int prot, int flags, struct mapping **out);	/* -ENODEV */
@@ -96,6 +100,15 @@ struct waitq *file_waitq(struct file *f);	/* borrowed; NULL: never changes */
  */
 ssize_t vfs_read(struct task *t, struct file *f, struct uio *to, int64_t *pos) MUST_CHECK;
 ssize_t vfs_write(struct task *t, struct file *f, struct uio *from, int64_t *pos) MUST_CHECK;
+/* getdents(2) into the guest's @buf: bytes, 0 at the end; @is64: struct linux_dirent64. */
+long vfs_getdents(struct task *t, struct file *f, uaddr_t buf, unsigned count, bool is64) MUST_CHECK;
+/* lseek(2). */
+int64_t vfs_seek(struct file *f, int64_t off, int whence) MUST_CHECK;
+/* f->ops->fsync, fallocate with the checks of their man pages. */
+int vfs_fsync(struct file *f, bool datasync) MUST_CHECK;
+int vfs_fallocate(struct file *f, int mode, int64_t off, int64_t len) MUST_CHECK;
+int vfs_ftruncate(struct file *f, int64_t size) MUST_CHECK;
+#define RW_MAX 0x7ffff000		/* bytes that one call moves */
 /* musl's O_ACCMODE has O_PATH in it; this is Linux's. */
 #define FILE_ACCMODE 3
 /* May it be read, written?  By open mode alone. */

@@ -83,6 +83,9 @@ struct inode_ops {
 	int (*readlink)(struct inode *in, struct task *t, char **target);	/* -EINVAL */
 	/* A magic link (/proc/PID/fd/N): jumps straight to *@out (references). */
 	int (*getlink)(struct inode *in, struct task *t, struct path *out);	/* by readlink */
+	/* A regular file that has no name yet (O_TMPFILE), nlink 0. */
+	int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred,
+		struct inode **out);				/* -EOPNOTSUPP */
 	/*
 	 * Makes an open file (not yet in a table).  The VFS has checked permission,
 	 * and has done O_CREAT, O_EXCL and O_TRUNC.
@@ -112,7 +115,11 @@ struct inode {
 	_Atomic uint64_t blocks;	/* a */
 	atomic_int writers;		/* a: open for writing; < 0: being executed (ETXTBSY) */
 	struct mutex lock;		/* lc_inode: attribute changes; setattr takes it itself */
-	struct mutex write_lock;	/* lc_write: the VFS serialises write, truncate, fallocate of a regular file */
+	struct mutex write_lock;	/* lc_write: the VFS serialises write, truncate, fallocate of a regular
+					 * file; of a directory: whoever adds a name holds it, and who removes
+					 * the directory, so that it stays empty meanwhile */
+	atomic_bool linkable;		/* a: link(2) may give it its first name (O_TMPFILE) */
+	atomic_bool dead;		/* a: a removed directory: no name can be made in it */
 	struct mutex dir_lock;		/* lc_dir: entries, when a directory */
 	struct flock_list *locks;	/* owned by flock.c; NULL until used */
 	struct watch_list *watches;	/* owned by inotify.c; NULL until used */
@@ -139,6 +146,8 @@ int inode_permission(struct inode *in, const struct cred *cred, unsigned mask) M
 #define MAY_READ	4
 /* By mode bits and capabilities alone: never sleeps. */
 int inode_permission_mode(const struct inode *in, const struct cred *cred, unsigned mask) MUST_CHECK;
+/* Group and mode of a new object in @dir: set-group-ID directories hand theirs down. */
+void inode_init_owner(const struct inode *dir, const struct cred *cred, uint32_t *mode, uint32_t *gid);
 /* "now" for timestamps, ns. */
 int64_t inode_now(void);
 /* Stores what @a says (not the size) in the fields and sets ctime: setattr of a filesystem in memory. */

@@ -57,6 +57,7 @@ struct mount {
 	atomic_uint flags;		/* a: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME... */
 	char *source;			/* I: first column of /proc/mounts */
 	struct list hash_link GUARDED_BY(lc_mounts);	/* by (parent, point) */
+	bool expired GUARDED_BY(lc_mounts);		/* umount2(MNT_EXPIRE) was here once */
 };
 
 struct mnt_ns {
@@ -99,8 +100,11 @@ struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
 void mnt_ns_put(struct mnt_ns *ns);	/* the last one unmounts everything */
 
 const struct fs_type *fs_type_find(const char *name);	/* table in fs_types.c */
+const struct fs_type *fs_type_next(unsigned i);		/* the i-th row, NULL after the last: /proc/filesystems */
 /* A new namespace whose root is a fresh mount of @fc.  Returns a reference. */
 int mnt_ns_create(const struct fs_context *fc, struct mnt_ns **out) MUST_CHECK;
+/* The one mount of @type that is in no namespace: a reference.  Made at the first call. */
+int mount_internal(const struct fs_type *type, struct mount **out) MUST_CHECK;
 /* Mounts @fc on @where (borrowed). */
 int mount_add(struct mnt_ns *ns, const struct fs_context *fc, const struct path *where) MUST_CHECK;
 int mount_bind(struct mnt_ns *ns, const struct path *from, const struct path *where, bool recursive) MUST_CHECK;
@@ -111,6 +115,14 @@ int mount_move(struct task *t, const struct path *from, const struct path *where
 /* Text of /proc/PID/mounts, mountinfo or mountstats, as seen from @root. */
 enum mounts_format { MOUNTS_MTAB, MOUNTS_INFO, MOUNTS_STATS };
 void mounts_show(struct mnt_ns *ns, const struct path *root, enum mounts_format how, struct strbuf *out);
+/* pivot_root(2): both are mount roots or directories as it demands; already looked up. */
+int mount_pivot(struct task *t, const struct path *new_root, const struct path *put_old) MUST_CHECK;
+/* The topmost mount on @p, if any: replaces @p by its root.  True when it did. */
+bool path_follow_mount(struct path *p);
+/* From the root of a mount to the place that it covers; false at the top of the tree. */
+bool path_leave_mount(struct path *p);
+void mnt_ns_sync(struct mnt_ns *ns);	/* sync(2): every super in it */
+bool mount_is_ours(const struct mount *m, const struct mnt_ns *ns);
 int mount_remove(struct task *t, const struct path *p, int flags) MUST_CHECK;
 /* -EROFS when the mount or its super is read-only. */
 int mount_want_write(const struct mount *m) MUST_CHECK;

@@ -19,7 +19,14 @@ struct file;
 struct iattr;
 struct inode;
 struct kstat;
+struct mount;
 struct task;
+
+#ifndef RENAME_NOREPLACE		/* not in every C library */
+#define RENAME_NOREPLACE 1
+#define RENAME_EXCHANGE	 2
+#define RENAME_WHITEOUT	 4
+#endif
 
 struct walk {
 	struct task *task;		/* for magic links and signals; may be NULL at start-up */
@@ -60,4 +67,6 @@ int vfs_rename(struct walk *from, const char *oldname, struct walk *to, const ch
 int vfs_readlink(struct walk *w, const char *name, char **target) MUST_CHECK;
 /* setattr with the permission rules of chmod(2), chown(2), truncate(2), utimensat(2). */
 int vfs_setattr(const struct path *p, const struct cred *cred, struct iattr *a) MUST_CHECK;
+/* The same on the object alone, @mnt may be NULL: for files without a path. */
+int inode_change(struct inode *in, const struct mount *mnt, const struct cred *cred, struct iattr *a) MUST_CHECK;
 int vfs_truncate(const struct path *p, const struct cred *cred, int64_t size) MUST_CHECK;
