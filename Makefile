@@ -5,6 +5,7 @@
 # make install PREFIX= | dist | clean | fuzz | format
 # make SAN=address,undefined | SAN=thread      sanitizer build, in its own tree
 # make build/unit-NAME one file of unit tests: selftest/unit/NAME.c
+# make build/bench-NAME one benchmark: selftest/bench/NAME.c
 #
 # V=1 shows commands.  GCC="ccache gcc" or MUSL_CC=... choose the compiler;
 # LIBSECCOMP_PREFIX and ZLIB_PREFIX name libraries already built for musl.
@@ -192,6 +193,9 @@ $(OUT)/unit:
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LF)
 $(OUT)/fuzz-%: $(OUT)/obj/selftest/fuzz/%.o $(OUT)/runsc.a $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^ $(LF)
+$(OUT)/bench-%: $(OUT)/obj/selftest/bench/%.o $(OUT)/runsc.a $(LIBS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LF)
 fuzz-targets: $(addprefix $(OUT)/fuzz-,$(FUZZ))

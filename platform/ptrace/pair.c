@@ -34,8 +34,9 @@
 #define SHORTS    4        /* short runs in a row that pin a pair */
 #define FREE_TIME 20000000 /* ns without pinning after a long run */
 #define TICK      5000000
-#define HAND_OVER 150000 /* ns from a block to the wake-up it may have caused \
-			  */
+#define HAND_OVER                                                   \
+	150000 /* ns from a block to the wake-up it may have caused \
+		*/
 #define PULLS     3
 #define MAX_CPUS  1024 /* as in cpu_set_t */
 #define PAIR_FREE -1
@@ -117,6 +118,15 @@ static void place(pid_t tid, int cpu)
 	}
 	/* Only a hint: it does not matter when the host refuses. */
 	(void)syscall(SYS_sched_setaffinity, tid, sizeof set, &set);
+}
+
+/* A leader that is about to work for the calling thread. */
+void pair_here(pid_t pid)
+{
+	int cpu = pairs.off ? -1 : current_cpu();
+
+	if (cpu >= 0 && CPU_ISSET(cpu, &pairs.allowed))
+		place(pid, cpu);
 }
 
 static void start_tick(int64_t now)

@@ -178,6 +178,7 @@ static int leader_seize(struct aspace_host *s)
 
 	if (atomic_load(&s->killed))
 		return -ESRCH;
+	pair_here(s->pid);
 	err = tracee_seize(s->pid, leader_kind(s));
 	if (err == -ECHILD)
 		s->reaped = true;
@@ -248,21 +249,60 @@ int leader_run(struct aspace_host *s, struct regs *r)
 	return err;
 }
 
+static bool is_inside(const struct aspace_host *s, const struct pctx *self)
+{
+	return self && self->stub == s && self->attached;
+}
+
+/* What a tracee of ours that failed means for its process. */
+static int stub_failed(struct pctx *self, int err)
+{
+	self->dead = err == -ECHILD;
+	atomic_store(&self->stub->killed, true);
+	return -ESRCH;
+}
+
 int stub_run(struct aspace_host *s, struct pctx *self, struct regs *r)
 {
 	int err;
 
-	if (!self || self->stub != s || !self->attached)
+	if (!is_inside(s, self))
 		return leader_run(s, r);
 	if (self->dead)
 		return -ESRCH;
 	self->clobbered = true;
 	err = tracee_run(self->tid, TRACEE_THREAD, r, &self->kicked);
-	if (err) {
-		self->dead = err == -ECHILD;
-		atomic_store(&s->killed, true);
+	if (err)
+		return stub_failed(self, err);
+	self->plain = true;
+	return 0;
+}
+
+int stub_calls(struct aspace_host *s, struct pctx *self, unsigned n,
+	unsigned *done, int *failed)
+{
+	struct regs r = stub_regs(stub_batch);
+	uint64_t last = STUB_LIST + (uint64_t)n * STUB_CALL_SIZE;
+	int err;
+
+	s->list[n].nr = STUB_CALL_END;
+	if (is_inside(s, self)) {
+		if (self->dead)
+			return -ESRCH;
+		self->clobbered = true;
+		err = tracee_batch(self->tid, TRACEE_THREAD, self->plain, last,
+			&r, &self->kicked);
+		if (err)
+			return stub_failed(self, err);
+		self->plain = true;
+	} else {
+		err = leader_run(s, &r);
+		if (err)
+			return err;
 	}
-	return err ? -ESRCH : 0;
+	*done = (unsigned)((r.r12 - STUB_LIST) / STUB_CALL_SIZE);
+	*failed = *done < n ? (int)r.rax : 0;
+	return 0;
 }
 
 /* Clones the master up to @n times; returns how many pids it stored. */
@@ -404,7 +444,7 @@ int process_thread(struct aspace_host *s, struct pctx *self, pid_t *tid)
 	struct regs r = stub_regs(stub_clone);
 	int err;
 
-	if (self && self->stub == s && self->attached) {
+	if (is_inside(s, self)) {
 		r.rdi = STUB_CLONE_THREAD;
 		err = stub_run(s, self, &r);
 		if (!err && (int64_t)r.rax < 0)

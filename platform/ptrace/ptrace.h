@@ -53,6 +53,7 @@ struct pctx {				/* a stub thread */
 	bool attached;			/* o */
 	bool dead;			/* o: reaped */
 	bool clobbered;			/* o: its registers are not the guest's */
+	bool plain;			/* o: ours can run with its flags and segments */
 	atomic_llong since;		/* a: when the present run began; 0: none */
 	atomic_llong wall;		/* a: ns in guest code so far */
 	atomic_llong cpu_seen;		/* a: the most that pctx_cpu_ns() ever said */
@@ -75,6 +76,12 @@ int tracee_wait(pid_t tid, int *status) MUST_CHECK;
  * int3, and stores the registers back.  A kick on the way sets *@kicked.
  */
 int tracee_run(pid_t tid, enum tracee_kind kind, struct regs *r, atomic_bool *kicked) MUST_CHECK;
+/*
+ * Runs stub_batch (@r as above) until r12 is @last or a call has failed.  @plain:
+ * nothing but rip need be set.
+ */
+int tracee_batch(pid_t tid, enum tracee_kind kind, bool plain, uint64_t last, struct regs *r,
+	atomic_bool *kicked) MUST_CHECK;
 struct regs stub_regs(const char *routine);
 
 /* process.c */
@@ -95,6 +102,9 @@ int process_thread(struct aspace_host *s, struct pctx *self, pid_t *tid) MUST_CH
 void process_enter(struct aspace_host *s) EXCLUDES(lc_stubs);
 bool process_leave(struct aspace_host *s) EXCLUDES(lc_stubs);
 /* As leader_run(), but through @self where it is a thread of @s, else through the leader. */
+/* Makes the first @n calls of the list page; *@done, *@failed as in run_calls() of sync.c. */
+int stub_calls(struct aspace_host *s, struct pctx *self, unsigned n, unsigned *done, int *failed)
+	MUST_CHECK EXCLUDES(lc_stubs);
 int stub_run(struct aspace_host *s, struct pctx *self, struct regs *r) MUST_CHECK EXCLUDES(lc_stubs);
 int ptrace_aspace_new(struct aspace *as);
 int ptrace_aspace_fork(struct aspace *as, struct aspace *parent, struct pctx *self);
@@ -125,5 +135,6 @@ int ptrace_init(int device, struct err *e);
 void pairs_init(void);
 void pair_attach(struct pctx *c);	/* by its own thread, tracee stopped */
 void pair_detach(struct pctx *c);
+void pair_here(pid_t pid);
 void pair_ran(struct pctx *c, int64_t now, int64_t ns);
 void ptrace_pctx_block(struct pctx *c, bool enter);

@@ -30,13 +30,18 @@ stub_park:
 	syscall
 	jmp	stub_park
 
-/* Makes the calls from r12 up to r13.  r12 stays at one that failed, rax is its error. */
+/*
+ * Makes the calls in the list page up to one with a negative number.  r12 stays at
+ * that one, or at a call that failed; rax is then its error.  Needs no register
+ * set but rip.
+ */
 	.balign 16
 stub_batch:
-	cmp	%r13, %r12
-	jae	1f
+	movabs	$STUB_LIST, %r12
 	mov	(%r12), %rax
-	mov	8(%r12), %rdi
+	test	%rax, %rax
+	js	2f
+1:	mov	8(%r12), %rdi
 	mov	16(%r12), %rsi
 	mov	24(%r12), %rdx
 	mov	32(%r12), %r10
@@ -44,10 +49,12 @@ stub_batch:
 	mov	48(%r12), %r9
 	syscall
 	cmp	$-4095, %rax
-	jae	1f
+	jae	2f
 	add	$STUB_CALL_SIZE, %r12
-	jmp	stub_batch
-1:	int3
+	mov	(%r12), %rax
+	test	%rax, %rax
+	jns	1b
+2:	int3
 	jmp	stub_park
 
 /*

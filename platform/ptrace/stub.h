@@ -23,9 +23,10 @@
 #include <stdint.h>
 
 struct stub_call {
-	uint64_t nr, a[6], unused;
+	uint64_t nr, a[6], pad;
 };
-#define STUB_CALLS (STUB_PAGE / STUB_CALL_SIZE)
+#define STUB_CALLS (STUB_PAGE / STUB_CALL_SIZE - 1)
+#define STUB_CALL_END (~0ULL)		/* nr of what follows the last call */
 
 /* In stub.S: copied to STUB_BASE, so only distances between them mean anything. */
 extern const char stub_start[], stub_end[], stub_park[], stub_batch[], stub_clone[],

@@ -42,6 +42,7 @@
 
 #define STOP_SYSCALL  (SIGTRAP | 0x80)
 #define USER_CS       0x33
+#define EFLAGS_TF     0x100
 #define MAX_INSN      15
 #define VSYSCALL_PAGE 0xffffffffff600000ULL
 
@@ -309,6 +310,7 @@ static bool run_once(
 		return false;
 	if (pt(PTRACE_GETREGS, c->tid, 0, (uintptr_t)r))
 		return false; /* killed meanwhile: the next wait says so */
+	c->plain = r->cs == USER_CS && !(r->eflags & EFLAGS_TF);
 	if (WSTOPSIG(status) == STOP_SYSCALL) {
 		syscall_event(c, r, ev);
 		return true;

@@ -12,6 +12,10 @@
  * everything in the stub is unmapped and the range is tried once more: the map
  * is only a cache, and faults fill it again.  What fails then stays unmapped.
  *
+ * A caller who is no thread of the stub has its leader seized for a batch,
+ * which is dear. It only takes away what must not stay: new mappings are left
+ * to faults.
+ *
  * All of it runs with the address space's mm_active held exclusively, so there
  * is one batch at a time in a stub.
  */
@@ -44,7 +48,7 @@ struct sync {
 	unsigned n;
 	bool second; /* the second walk */
 	bool again;  /* something was unmapped that should be mapped */
-	bool full;   /* the host has no room: map no more */
+	bool no_map; /* the host has no room, or it can wait: see below */
 	bool gone;   /* everything was unmapped: what is listed is void */
 	bool dead;
 };
@@ -83,21 +87,15 @@ static unsigned run_calls(struct sync *s, const struct call *c, unsigned from,
 	unsigned n, int *err)
 {
 	struct aspace_host *stub = s->as->host;
-	struct regs r = stub_regs(stub_batch);
-	uint64_t done;
+	unsigned done;
 
 	for (unsigned i = from; i < n; i++)
-		call_encode(&c[i], &stub->list[i]);
-	r.r12 = STUB_LIST + (uint64_t)from * STUB_CALL_SIZE;
-	r.r13 = STUB_LIST + (uint64_t)n * STUB_CALL_SIZE;
-	if (stub_run(stub, s->self, &r)) {
+		call_encode(&c[i], &stub->list[i - from]);
+	if (stub_calls(stub, s->self, n - from, &done, err)) {
 		s->dead = true;
 		return n;
 	}
-	done = (r.r12 - STUB_LIST) / STUB_CALL_SIZE;
-	if (done < n)
-		*err = (int)r.rax;
-	return (unsigned)done;
+	return from + done;
 }
 
 /* For a range that the host does not map any more. */
@@ -145,7 +143,7 @@ static void call_failed(struct sync *s, const struct call *c, int err)
 	}
 	unmap_range(s, c->start, c->end);
 	if (err == -ENOMEM)
-		s->full = true;
+		s->no_map = true;
 	else if (c->kind == CALL_PROTECT && !s->second)
 		s->again = true; /* mapped when the descriptor could do less */
 	else if (!atomic_exchange(&said, true))
@@ -189,7 +187,7 @@ static struct call page_call(const struct sync *s, uint64_t va, pte_t e)
 	c.prot = e & PTE_P ? prot_of(e) : PROT_NONE;
 	if ((e & PTE_P) && (e & PTE_HOST) && !(e & PTE_STALE))
 		c.kind = e & PTE_PROT ? CALL_PROTECT : CALL_NONE;
-	else if ((e & PTE_P) && c.prot != PROT_NONE && !s->full &&
+	else if ((e & PTE_P) && c.prot != PROT_NONE && !s->no_map &&
 		 phys_backing(e & PTE_ADDR, &c.hfd, &c.off))
 		c.kind = CALL_MAP;
 	else
@@ -272,6 +270,11 @@ static void sync_walk(struct sync *s, uint64_t start, uint64_t end)
 	flush(s);
 }
 
+static bool is_inside(const struct pctx *self, const struct aspace *as)
+{
+	return self && self->as == as && self->attached;
+}
+
 /*
  * A stub that died has no mappings to be wrong: its threads learn of
  * it at their next switch.
@@ -280,12 +283,17 @@ HOLDS(lc_mm_active)
 void ptrace_aspace_sync(
 	struct aspace *as, struct pctx *self, uint64_t start, uint64_t end)
 {
-	struct sync s = { .as = as, .self = self };
+	struct sync s = {
+		.as = as, .self = self, .no_map = !is_inside(self, as)
+	};
 
 	end = MIN(end, (uint64_t)STUB_BASE);
 	sync_walk(&s, start, end);
 	if (!s.again || s.dead)
 		return;
-	s = (struct sync){ .as = as, .self = self, .second = true };
+	s = (struct sync){ .as = as,
+		.self = self,
+		.no_map = !is_inside(self, as),
+		.second = true };
 	sync_walk(&s, start, end);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -129,26 +130,61 @@ static bool at_int3(uint64_t rip)
 	       stub_start[off - 1] == INT3;
 }
 
-int tracee_run(
-	pid_t tid, enum tracee_kind kind, struct regs *r, atomic_bool *kicked)
+/* From where it stands to a SIGTRAP, which may be that of a routine's int3. */
+static int run_on(pid_t tid, enum tracee_kind kind, atomic_bool *kicked)
 {
-	int err = (int)pt(PTRACE_SETREGS, tid, 0, (uintptr_t)r);
-	int status;
+	int status, err;
 
 	for (;;) {
-		if (!err)
-			err = (int)pt(PTRACE_CONT, tid, 0, 0);
+		err = (int)pt(PTRACE_CONT, tid, 0, 0);
 		if (err && err != -ESRCH)
 			return err;
 		err = wait_for(tid, kind, &status);
+		if (err || status >> 8 == SIGTRAP)
+			return err;
+		if (status >> 8 == KICK_SIGNAL && kicked)
+			atomic_store(kicked, true);
+	}
+}
+
+/* A tracee that was killed refuses requests; then the next wait says so. */
+int tracee_run(
+	pid_t tid, enum tracee_kind kind, struct regs *r, atomic_bool *kicked)
+{
+	int err;
+
+	(void)pt(PTRACE_SETREGS, tid, 0, (uintptr_t)r);
+	for (;;) {
+		err = run_on(tid, kind, kicked);
 		if (err)
 			return err;
-		if (status >> 8 == SIGTRAP) {
-			err = (int)pt(PTRACE_GETREGS, tid, 0, (uintptr_t)r);
-			if (!err && at_int3(r->rip))
-				return 0;
-		} else if (status >> 8 == KICK_SIGNAL && kicked) {
-			atomic_store(kicked, true);
+		if (!pt(PTRACE_GETREGS, tid, 0, (uintptr_t)r) &&
+			at_int3(r->rip))
+			return 0;
+	}
+}
+
+int tracee_batch(pid_t tid, enum tracee_kind kind, bool plain, uint64_t last,
+	struct regs *r, atomic_bool *kicked)
+{
+	uint64_t at;
+	int err;
+
+	if (!plain ||
+		pt(PTRACE_POKEUSER, tid, offsetof(struct regs, rip), r->rip))
+		(void)pt(PTRACE_SETREGS, tid, 0, (uintptr_t)r);
+	for (;;) {
+		err = run_on(tid, kind, kicked);
+		if (err)
+			return err;
+		err = (int)pt(PTRACE_PEEKUSER, tid, offsetof(struct regs, r12),
+			(uintptr_t)&at);
+		if (!err && at == last) {
+			r->r12 = at;
+			return 0;
 		}
+		if (!pt(PTRACE_GETREGS, tid, 0, (uintptr_t)r) &&
+			at_int3(r->rip))
+			return 0;
 	}
 }

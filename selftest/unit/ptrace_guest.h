@@ -125,12 +125,34 @@ static UNUSED void guest_load(struct guest *g, const char *code, const char *end
 	guest_start(g, CODE_VA);
 }
 
-static UNUSED void guest_switch(struct guest *g)
+/* A page that is there, but not mapped on the host: kernel/mm does the same. */
+static bool guest_serve(struct guest *g)
 {
-	platform->pctx_switch(g->c, &g->r, g->dirty, 0, &g->ev);
-	g->dirty = REGS_RAX_ONLY;
+	uint64_t va = g->ev.addr & PAGE_MASK;
+	bool served = false;
+	pte_t e;
+
+	if (g->ev.kind != PEV_FAULT || va >= platform_max_addr)
+		return false;
+	mm_active_write(g->as);
+	e = ptable_get(&g->as->pt, va);
+	if ((e & PTE_P) && !(e & (PTE_HOST | PTE_NONE))) {
+		platform->aspace_sync(g->as, g->c, va, va + PAGE_SIZE);
+		served = true;
+	}
+	mm_active_write_done(g->as);
+	return served;
 }
 
+static UNUSED void guest_switch(struct guest *g)
+{
+	do {
+		platform->pctx_switch(g->c, &g->r, g->dirty, 0, &g->ev);
+		g->dirty = REGS_RAX_ONLY;
+	} while (guest_serve(g));
+}
+
+/* Runs up to the next event, which must be a call of @nr. */
 static UNUSED void guest_expect(struct guest *g, long nr)
 {
 	guest_switch(g);
