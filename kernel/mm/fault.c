@@ -701,6 +701,8 @@ int mm_fault(struct mm *mm, uint64_t addr, unsigned access, siginfo_t *si)
 {
 	int err = fault_in(mm, addr, access, 0, 0);
 
+	if (current)
+		atomic_fetch_add(&current->minflt, 1);
 	if (!err)
 		return 0;
 	*si = (siginfo_t){ .si_signo = SIGSEGV, .si_code = SEGV_MAPERR };

@@ -32,12 +32,13 @@
 
 #define PROT_ALL     (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PROT_SEM_ABI 8
+#define MAP_HUGE_SIZES (int)0xfc000000
 /* What MAP_SHARED_VALIDATE knows; Linux: LEGACY_MAP_MASK. */
 #define MAP_KNOWN                                                             \
 	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |               \
 		MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | \
 		MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |     \
-		MAP_HUGETLB | MAP_32BIT | (63 << 26))
+		MAP_HUGETLB | MAP_32BIT | MAP_HUGE_SIZES)
 
 /* --- limits */
 
