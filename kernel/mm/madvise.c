@@ -1,5 +1,6 @@
 /*
- * madvise.c - madvise(2), msync(2), mincore(2): what the guest says and asks of pages.
+ * madvise.c - madvise(2), msync(2), mincore(2): what the guest says and asks of
+ * pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +11,8 @@
 #include "kernel/vfs/file.h"
 
 /* musl has not all of them. */
-#define ADV_COLD	   20
-#define ADV_PAGEOUT	   21
+#define ADV_COLD           20
+#define ADV_PAGEOUT        21
 #define ADV_POPULATE_READ  22
 #define ADV_POPULATE_WRITE 23
 
@@ -107,7 +108,8 @@ struct held {
 	bool writable, shared, locked;
 };
 
-static void hold(struct held *h, const struct vma *v, uint64_t start, uint64_t end)
+static void hold(
+	struct held *h, const struct vma *v, uint64_t start, uint64_t end)
 {
 	*h = (struct held){
 		.file = v->file ? file_get(v->file) : NULL,
@@ -142,8 +144,8 @@ static int remove_pages(struct held *h)
 	}
 	if (!h->file->ops->fallocate)
 		return -EOPNOTSUPP;
-	return h->file->ops->fallocate(h->file, mode, (int64_t)h->off,
-		(int64_t)h->len);
+	return h->file->ops->fallocate(
+		h->file, mode, (int64_t)h->off, (int64_t)h->len);
 }
 
 /* Advice that only drops pages, with the map lock shared. */
@@ -172,8 +174,8 @@ static int drop_advice(struct mm *mm, const struct vma *v, uint64_t start,
 static bool drops(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE ||
-		advice == ADV_COLD || advice == ADV_PAGEOUT ||
-		advice == MADV_WILLNEED;
+	       advice == ADV_COLD || advice == ADV_PAGEOUT ||
+	       advice == MADV_WILLNEED;
 }
 
 static int advise_drop(struct mm *mm, uint64_t start, uint64_t end, int advice)
@@ -196,8 +198,8 @@ static int advise_drop(struct mm *mm, uint64_t start, uint64_t end, int advice)
 }
 
 HOLDS(lc_mm_map)
-static int set_flags(struct mm *mm, struct vma *v, uint64_t start, uint64_t end,
-	int advice)
+static int set_flags(
+	struct mm *mm, struct vma *v, uint64_t start, uint64_t end, int advice)
 {
 	unsigned flags = v->flags;
 	int err = flag_advice(v, advice, &flags);
@@ -239,8 +241,8 @@ static int advise_flags(struct mm *mm, uint64_t start, uint64_t end, int advice)
 }
 
 /* The region at or after @start: false when there is none below @end. */
-static bool next_held(struct mm *mm, uint64_t *start, uint64_t end,
-	struct held *h, int *hole)
+static bool next_held(
+	struct mm *mm, uint64_t *start, uint64_t end, struct held *h, int *hole)
 {
 	struct vma *v;
 
@@ -271,8 +273,8 @@ static int advise_remove(struct mm *mm, uint64_t start, uint64_t end)
 	return err ? err : hole;
 }
 
-static int advise_populate(struct mm *mm, uint64_t start, uint64_t end,
-	bool write)
+static int advise_populate(
+	struct mm *mm, uint64_t start, uint64_t end, bool write)
 {
 	int err = fault_range(mm, start, end, write);
 
@@ -286,8 +288,8 @@ static int advise_populate(struct mm *mm, uint64_t start, uint64_t end,
 int mm_madvise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
 {
 	uint64_t end = addr + ALIGN_UP(len, PAGE_SIZE);
-	bool populate = advice == ADV_POPULATE_READ ||
-		advice == ADV_POPULATE_WRITE;
+	bool populate =
+		advice == ADV_POPULATE_READ || advice == ADV_POPULATE_WRITE;
 
 	if ((!known_advice(advice) && !populate) || addr % PAGE_SIZE)
 		return -EINVAL;
@@ -296,8 +298,8 @@ int mm_madvise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
 	if (end == addr)
 		return 0;
 	if (populate)
-		return advise_populate(mm, addr, end,
-			advice == ADV_POPULATE_WRITE);
+		return advise_populate(
+			mm, addr, end, advice == ADV_POPULATE_WRITE);
 	if (advice == MADV_REMOVE)
 		return advise_remove(mm, addr, end);
 	if (drops(advice))
@@ -315,8 +317,8 @@ static int sync_held(struct held *h, int flags)
 		return -EBUSY;
 	if (!(flags & MS_SYNC) || !h->shared || !h->file)
 		return 0;
-	err = mapping_sync(h->mapping, (int64_t)h->off,
-		(int64_t)(h->off + h->len));
+	err = mapping_sync(
+		h->mapping, (int64_t)h->off, (int64_t)(h->off + h->len));
 	if (!err && h->file->ops->fsync)
 		err = h->file->ops->fsync(h->file, true);
 	return err;
@@ -352,8 +354,8 @@ static bool resident(paddr_t pa)
 }
 
 HOLDS_SHARED(lc_mm_map)
-static unsigned char page_state(struct mm *mm, const struct vma *v,
-	uint64_t addr)
+static unsigned char page_state(
+	struct mm *mm, const struct vma *v, uint64_t addr)
 {
 	uint64_t n;
 	paddr_t pa;

@@ -1,8 +1,8 @@
 /*
  * mlock.c - mlock(2), munlock(2), mlockall(2).
  *
- * Nothing is ever swapped out here; locking faults pages in, counts them against
- * RLIMIT_MEMLOCK, and keeps MADV_DONTNEED away.
+ * Nothing is ever swapped out here; locking faults pages in, counts them
+ * against RLIMIT_MEMLOCK, and keeps MADV_DONTNEED away.
  */
 #include <errno.h>
 #include <sys/resource.h>
@@ -82,7 +82,7 @@ int mm_mlock(struct mm *mm, uint64_t addr, uint64_t len, bool onfault)
 	mm_map_write(mm);
 	if (may_lock(mm, (end - start) >> PAGE_SHIFT) &&
 		may_lock(mm, ((end - start) >> PAGE_SHIFT) -
-			locked_in(mm, start, end)))
+				     locked_in(mm, start, end)))
 		err = -ENOMEM;
 	if (!err)
 		err = apply(mm, start, end,

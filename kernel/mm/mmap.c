@@ -30,8 +30,8 @@
 #define HIGH_32BIT      0x80000000UL
 #define MS_NOEXEC_MOUNT 8 /* MS_NOEXEC */
 
-#define PROT_ALL     (PROT_READ | PROT_WRITE | PROT_EXEC)
-#define PROT_SEM_ABI 8
+#define PROT_ALL       (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define PROT_SEM_ABI   8
 #define MAP_HUGE_SIZES (int)0xfc000000
 /* What MAP_SHARED_VALIDATE knows; Linux: LEGACY_MAP_MASK. */
 #define MAP_KNOWN                                                             \
@@ -129,7 +129,7 @@ static int file_flags(const struct mmap_req *r, unsigned *vm)
 	case MAP_SHARED_VALIDATE:
 		if (r->flags & ~(MAP_KNOWN | MAP_TYPE | MAP_FIXED_NOREPLACE))
 			return -EOPNOTSUPP; /* MAP_SYNC too */
-					    /* fallthrough */
+		/* fallthrough */
 	case MAP_SHARED:
 		if ((r->prot & PROT_WRITE) && !file_writable(f))
 			return -EACCES;

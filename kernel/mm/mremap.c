@@ -1,9 +1,9 @@
 /*
  * mremap.c - mremap(2) and remap_file_pages(2): growing, shrinking and moving.
  *
- * A move hangs the new region on the mapping before it moves the entries, so that a
- * truncate finds a page in one of the two places; the frames stay what they
- * are, only their addresses change.
+ * A move hangs the new region on the mapping before it moves the entries, so
+ * that a truncate finds a page in one of the two places; the frames stay what
+ * they are, only their addresses change.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +24,10 @@ struct remap {
 struct move {
 	struct mm *mm;
 	unsigned n;
-	struct { uint64_t va; pte_t pte; } e[MOVE_BATCH];
+	struct {
+		uint64_t va;
+		pte_t pte;
+	} e[MOVE_BATCH];
 };
 
 HOLDS(lc_mm_active)
@@ -44,11 +47,11 @@ static int take_entry(void *arg, uint64_t va, pte_t *pte)
 }
 
 /* Entries of [from, from + len) go to @to, in a region like @v. */
-static void move_pages(struct mm *mm, struct vma *v, uint64_t from,
-	uint64_t len, uint64_t to)
+static void move_pages(
+	struct mm *mm, struct vma *v, uint64_t from, uint64_t len, uint64_t to)
 {
 	bool track = v->mapping && !vma_is_cow(v) && !v->mapping->host &&
-		v->mapping->ops->writeback;
+		     v->mapping->ops->writeback;
 	uint64_t at = from, first = UINT64_MAX, last = 0;
 	struct move m = { .mm = mm };
 	struct frame_batch lost;
@@ -60,7 +63,8 @@ static void move_pages(struct mm *mm, struct vma *v, uint64_t from,
 		m.n = 0;
 		more = ptable_walk(&mm->as.pt, at, from + len, take_entry, &m);
 		for (unsigned i = 0; i < m.n; i++) {
-			pte_t pte = m.e[i].pte, bits = vma_pte(v, pte & PTE_COW);
+			pte_t pte = m.e[i].pte,
+			      bits = vma_pte(v, pte & PTE_COW);
 
 			at = m.e[i].va + PAGE_SIZE;
 			if (track && !(pte & PTE_W))
@@ -150,15 +154,15 @@ static int check_vma(struct mm *mm, const struct remap *r)
 	if (r->newlen > r->oldlen)
 		return may_grow(mm, v, r->newlen - r->oldlen);
 	if (r->flags & MREMAP_DONTUNMAP)
-		return may_expand(mm, v->prot, v->flags,
-			r->newlen >> PAGE_SHIFT);
+		return may_expand(
+			mm, v->prot, v->flags, r->newlen >> PAGE_SHIFT);
 	return 0;
 }
 
 /* Does every region of the range move as it is?  Linux 6.17 moves several. */
 HOLDS(lc_mm_map)
-static int64_t move_many(struct mm *mm, const struct remap *all,
-	struct list *dead)
+static int64_t move_many(
+	struct mm *mm, const struct remap *all, struct list *dead)
 {
 	uint64_t at = all->old, end = all->old + all->oldlen;
 	struct vma *v;
@@ -182,7 +186,7 @@ HOLDS(lc_mm_map)
 static int64_t remap_to(struct mm *mm, struct remap *r, struct list *dead)
 {
 	bool many = r->oldlen == r->newlen && r->oldlen &&
-		(r->flags & MREMAP_FIXED);
+		    (r->flags & MREMAP_FIXED);
 	struct vma *v = vma_find(mm, r->old);
 	int err;
 
@@ -190,8 +194,8 @@ static int64_t remap_to(struct mm *mm, struct remap *r, struct list *dead)
 		return -EFAULT;
 	many = many && r->oldlen > v->end - r->old;
 	if (r->newlen < r->oldlen) {
-		err = unmap_range(mm, r->old + r->newlen, r->old + r->oldlen,
-			dead);
+		err = unmap_range(
+			mm, r->old + r->newlen, r->old + r->oldlen, dead);
 		if (err)
 			return err;
 		r->oldlen = r->newlen;
@@ -222,9 +226,10 @@ static int64_t remap_anywhere(struct mm *mm, struct remap *r, struct list *dead)
 	if (!v || v->start > r->old)
 		return -EFAULT;
 	if (r->newlen <= r->oldlen && (r->oldlen || r->newlen == r->oldlen)) {
-		err = r->newlen == r->oldlen ? 0 :
-			unmap_range(mm, r->old + r->newlen, r->old + r->oldlen,
-				dead);
+		err = r->newlen == r->oldlen
+			      ? 0
+			      : unmap_range(mm, r->old + r->newlen,
+					r->old + r->oldlen, dead);
 		return err ? err : (int64_t)r->old;
 	}
 	err = check_vma(mm, r);
@@ -291,19 +296,21 @@ int64_t mm_mremap(struct mm *mm, uint64_t old, uint64_t oldlen, uint64_t newlen,
 	if (at >= 0) {
 		v = vma_find(mm, (uint64_t)at);
 		locked = v && (v->flags & VM_LOCKED) &&
-			!(v->flags & VM_LOCKONFAULT);
+			 !(v->flags & VM_LOCKONFAULT);
 	}
 	mm_map_write_done(mm);
 	vmas_free(&dead);
 	if (locked && r.newlen > had)
-		fault_range(mm, (uint64_t)at + had, (uint64_t)at + r.newlen,
-			false);
+		fault_range(
+			mm, (uint64_t)at + had, (uint64_t)at + r.newlen, false);
 	return at;
 }
 
 int mm_remap_pages(struct mm *mm, uint64_t start, uint64_t len, uint64_t off)
 {
-	struct mmap_req r = { .addr = start, .len = len, .off = off,
+	struct mmap_req r = { .addr = start,
+		.len = len,
+		.off = off,
 		.flags = MAP_SHARED | MAP_FIXED };
 	struct mapping *m = NULL;
 	struct file *f = NULL;

@@ -1,7 +1,8 @@
 /*
  * process_vm.c - process_vm_readv(2) and process_vm_writev(2).
  *
- * Bytes go through a buffer of ours, so that never two address spaces are locked.
+ * Bytes go through a buffer of ours, so that never two address spaces are
+ * locked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,8 +48,8 @@ ssize_t mm_transfer(struct mm *dst, const struct uio_seg *dseg, size_t ndst,
 		/* What comes before the page that is missing. */
 		got = PAGE_SIZE - (from.seg->base + from.off) % PAGE_SIZE;
 		if (err && n > got)
-			err = mm_copyin(src, buf, from.seg->base + from.off,
-				n = got);
+			err = mm_copyin(
+				src, buf, from.seg->base + from.off, n = got);
 		if (!err)
 			err = mm_copyout(dst, to.seg->base + to.off, buf, n);
 		if (err)

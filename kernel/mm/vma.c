@@ -167,15 +167,28 @@ void vma_remove(struct mm *mm, struct vma *v)
 		update_gap(mm, next);
 }
 
-static void set_bounds(struct vma *v, uint64_t start, uint64_t end)
+/* The lock on the bounds, where the region has a mapping. */
+LOCKS_UNCHECKED
+static void bounds_lock(struct vma *v)
 {
 	if (v->mapping)
 		mapping_lock(v->mapping);
+}
+
+LOCKS_UNCHECKED
+static void bounds_unlock(struct vma *v)
+{
+	if (v->mapping)
+		mapping_unlock(v->mapping);
+}
+
+static void set_bounds(struct vma *v, uint64_t start, uint64_t end)
+{
+	bounds_lock(v);
 	v->off += start - v->start;
 	v->start = start;
 	v->end = end;
-	if (v->mapping)
-		mapping_unlock(v->mapping);
+	bounds_unlock(v);
 }
 
 void vma_resize(struct vma *v, uint64_t start, uint64_t end)
@@ -229,15 +242,13 @@ int vma_split(struct mm *mm, struct vma *v, uint64_t addr)
 	hi = vma_copy(v, mm);
 	if (!hi)
 		return -ENOMEM;
-	if (v->mapping)
-		mapping_lock(v->mapping);
+	bounds_lock(v);
 	hi->off = vma_offset(v, addr);
 	hi->start = addr;
 	v->end = addr;
-	if (v->mapping) {
+	if (v->mapping)
 		list_add(&v->mapped, &hi->mapped);
-		mapping_unlock(v->mapping);
-	}
+	bounds_unlock(v);
 	tree_insert(mm, hi);
 	return 0;
 }

@@ -219,14 +219,22 @@ long sys_pkey_free(struct task *t, struct sysargs a)
 
 /* --- memory policy: a machine with one node, number 0 */
 
-enum { POL_DEFAULT, POL_PREFERRED, POL_BIND, POL_INTERLEAVE, POL_LOCAL,
-	POL_PREFERRED_MANY, POL_WEIGHTED, POL_MAX };
-#define POL_MODE_FLAGS (1 << 15 | 1 << 14 | 1 << 13)
-#define POL_F_NODE 1
-#define POL_F_ADDR 2
+enum {
+	POL_DEFAULT,
+	POL_PREFERRED,
+	POL_BIND,
+	POL_INTERLEAVE,
+	POL_LOCAL,
+	POL_PREFERRED_MANY,
+	POL_WEIGHTED,
+	POL_MAX
+};
+#define POL_MODE_FLAGS     (1 << 15 | 1 << 14 | 1 << 13)
+#define POL_F_NODE         1
+#define POL_F_ADDR         2
 #define POL_F_MEMS_ALLOWED 4
-#define MBIND_FLAGS 7 /* STRICT, MOVE, MOVE_ALL */
-#define NODES_MAX (PAGE_SIZE * 8)
+#define MBIND_FLAGS        7 /* STRICT, MOVE, MOVE_ALL */
+#define NODES_MAX          (PAGE_SIZE * 8)
 
 /* A node mask of @maxnode bits: whether node 0 is in it, and others. */
 static int copyin_nodes(struct task *t, uaddr_t mask, uint64_t maxnode,
@@ -253,7 +261,8 @@ static int copyin_nodes(struct task *t, uaddr_t mask, uint64_t maxnode,
 	return 0;
 }
 
-static int check_policy(struct task *t, int mode, uaddr_t mask, uint64_t maxnode)
+static int check_policy(
+	struct task *t, int mode, uaddr_t mask, uint64_t maxnode)
 {
 	int flags = mode & POL_MODE_FLAGS, err;
 	bool zero, others;
@@ -265,7 +274,8 @@ static int check_policy(struct task *t, int mode, uaddr_t mask, uint64_t maxnode
 	if (err)
 		return err;
 	if (mode == POL_DEFAULT || mode == POL_LOCAL)
-		return zero || others || (mode == POL_LOCAL && flags) ? -EINVAL : 0;
+		return zero || others || (mode == POL_LOCAL && flags) ? -EINVAL
+								      : 0;
 	if (mode == POL_PREFERRED && !zero && !others)
 		return flags ? -EINVAL : 0;
 	return zero ? 0 : -EINVAL;
@@ -327,7 +337,8 @@ long sys_migrate_pages(struct task *t, struct sysargs a)
 	int err = copyin_nodes(t, arg_addr(a, 2), a.r[1], &old_zero, &others);
 
 	if (!err)
-		err = copyin_nodes(t, arg_addr(a, 3), a.r[1], &new_zero, &others);
+		err = copyin_nodes(
+			t, arg_addr(a, 3), a.r[1], &new_zero, &others);
 	if (err)
 		return err;
 	if (arg_int(a, 0)) {
@@ -371,7 +382,8 @@ long sys_move_pages(struct task *t, struct sysargs a)
 
 		err = copyin(t, &addr, uaddr(a.r[2] + i * 8), sizeof addr);
 		if (!err && a.r[3])
-			err = copyin(t, &node, uaddr(a.r[3] + i * 4), sizeof node);
+			err = copyin(
+				t, &node, uaddr(a.r[3] + i * 4), sizeof node);
 		if (!err && node)
 			err = -ENODEV;
 		if (err)

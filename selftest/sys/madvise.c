@@ -10,10 +10,10 @@
 
 #include "selftest/test.h"
 
-#define PG 4096UL
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-#define POPULATE_READ 22
+#define PG             4096UL
+#define RW             (PROT_READ | PROT_WRITE)
+#define ANON           (MAP_PRIVATE | MAP_ANONYMOUS)
+#define POPULATE_READ  22
 #define POPULATE_WRITE 23
 
 TEST(madvise, bad_arguments)

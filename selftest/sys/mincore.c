@@ -5,8 +5,8 @@
 
 #include "selftest/test.h"
 
-#define PG 4096UL
-#define RW (PROT_READ | PROT_WRITE)
+#define PG   4096UL
+#define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 TEST(mincore, bad_arguments)

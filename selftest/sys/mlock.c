@@ -6,8 +6,8 @@
 
 #include "selftest/test.h"
 
-#define PG 4096UL
-#define RW (PROT_READ | PROT_WRITE)
+#define PG   4096UL
+#define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 TEST(mlock, locks_and_unlocks)

@@ -13,8 +13,8 @@
 
 #include "selftest/test.h"
 
-#define PG 4096UL
-#define RW (PROT_READ | PROT_WRITE)
+#define PG   4096UL
+#define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 3
@@ -96,7 +96,8 @@ TEST(mmap, bad_arguments)
 	SEE(try(NULL, -1UL, RW, ANON, -1, 0));
 	SEE(try((void *)1, PG, RW, ANON | MAP_FIXED, -1, 0));
 	SEE(try((void *)(1UL << 62), PG, RW, ANON | MAP_FIXED, -1, 0));
-	SEE(try(NULL, PG, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0));
+	SEE(try(NULL, PG, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1,
+		0));
 }
 
 TEST(mmap, file_modes_decide)
@@ -299,8 +300,8 @@ TEST(mmap, growsdown_grows)
 	char *p = mmap(NULL, 512 * PG, PROT_NONE, ANON, -1, 0), *s;
 
 	CHECK(p != MAP_FAILED && munmap(p, 512 * PG) == 0);
-	s = mmap(p + 500 * PG, 4 * PG, RW,
-		ANON | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+	s = mmap(p + 500 * PG, 4 * PG, RW, ANON | MAP_GROWSDOWN | MAP_FIXED, -1,
+		0);
 	CHECK(s == p + 500 * PG);
 	SEE(poke(s, 1));
 	SEE(poke(s - PG, 1));

@@ -7,8 +7,8 @@
 
 #include "selftest/test.h"
 
-#define PG 4096UL
-#define RW (PROT_READ | PROT_WRITE)
+#define PG   4096UL
+#define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -86,7 +86,7 @@ TEST(mremap, fixed_move_replaces_the_target)
 	char *p = map(area(64), 8), *t = map(p + 32 * PG, 8);
 
 	SEE(mremap(p + 2 * PG, 3 * PG, 3 * PG, MREMAP_MAYMOVE | MREMAP_FIXED,
-		t + PG) == t + PG);
+		    t + PG) == t + PG);
 	SEE(t[0]);
 	SEE(t[PG]);
 	SEE(t[3 * PG]);

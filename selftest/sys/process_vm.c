@@ -38,7 +38,8 @@ TEST(process_vm, reads_and_writes_a_child)
 	char *p = mmap(NULL, 4 * PG, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int go[2], back[2], status;
 	char a[3] = "", b[5] = "", c;
-	struct iovec l[] = { { a, 2 }, { b, 4 } }, r[] = { { p, 3 }, { p + PG, 3 } };
+	struct iovec l[] = { { a, 2 }, { b, 4 } },
+		     r[] = { { p, 3 }, { p + PG, 3 } };
 	pid_t pid;
 
 	CHECK(p != MAP_FAILED && !pipe(go) && !pipe(back));
