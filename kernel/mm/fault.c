@@ -25,6 +25,8 @@
 #include "core/log.h"
 #include "kernel/mm/frames.h"
 #include "kernel/task/task.h"
+#include "kernel/vfs/file.h"
+#include "kernel/vfs/inode.h"
 
 #define AROUND    16UL /* pages mapped at a first fault: 64 KiB */
 #define AHEAD_MAX 512UL
@@ -34,6 +36,7 @@
 
 void mm_sync(struct mm *mm, uint64_t start, uint64_t end)
 {
+	atomic_fetch_add(&mm->sync_seq, 1);
 	platform->aspace_sync(
 		&mm->as, current ? current->pctx : NULL, start, end);
 }
@@ -159,7 +162,7 @@ static void ahead_range(struct mm *mm, struct vma *v, uint64_t addr,
 	if (ahead) {
 		s = addr;
 		e = addr + MIN(ahead, AHEAD_MAX) * PAGE_SIZE;
-	} else if (v->flags & VM_RANDOM) {
+	} else if ((v->flags & VM_RANDOM) || memfile_tight()) {
 		s = addr;
 		e = addr + PAGE_SIZE;
 	} else if (vma_pages(v) <= SMALL_VMA) {
@@ -241,6 +244,18 @@ void fault_eager(struct mm *mm, struct vma *v)
 
 /* --- copy on write */
 
+/*
+ * May pages be copied before they are written?  A private page of a file shows
+ * what others write to the file until it is copied: so only if nobody can.
+ */
+static bool copies_early(const struct vma *v)
+{
+	if (!v->mapping)
+		return true;
+	return v->file && v->file->inode &&
+	       atomic_load(&v->file->inode->writers) <= 0;
+}
+
 HOLDS(lc_mm_active)
 static bool is_shared_cow(struct mm *mm, uint64_t va, bool want_shared)
 {
@@ -304,6 +319,7 @@ static int break_cow(struct mm *mm, struct vma *v, uint64_t addr, bool around,
 
 	old.n = 0;
 	lo = MAX(lo, v->start);
+	around = around && !memfile_tight();
 	while (around && s > lo && is_shared_cow(mm, s - PAGE_SIZE, shared))
 		s -= PAGE_SIZE;
 	while (around && e < hi && is_shared_cow(mm, e, shared))
@@ -446,7 +462,7 @@ static int mapped_absent(
 	v->next_fault = end;
 	if (!err && write && vma_is_cow(v) && end > addr &&
 		(ptable_get(&mm->as.pt, addr) & PTE_COW))
-		err = break_cow(mm, v, addr, true, start, end);
+		err = break_cow(mm, v, addr, copies_early(v), start, end);
 	else
 		mm_sync(mm, start, end);
 	mm_active_write_done(&mm->as);
@@ -507,7 +523,8 @@ static bool expect_write(const struct vma *v, unsigned access)
 {
 	if (!(access & PACC_WRITE))
 		return false;
-	return !v->mapping || !vma_is_cow(v) || vma_pages(v) <= AROUND;
+	return !v->mapping || !vma_is_cow(v) ||
+	       (vma_pages(v) <= AROUND && copies_early(v));
 }
 
 static int fault_absent(struct mm *mm, struct vma *v, uint64_t addr,
@@ -549,7 +566,7 @@ static int fault_present(
 	if (!(pte & PTE_P)) {
 		err = 0; /* gone meanwhile: the next fault sees to it */
 	} else if ((access & PACC_WRITE) && (pte & PTE_COW)) {
-		err = break_cow(mm, v, addr, true, addr, addr);
+		err = break_cow(mm, v, addr, copies_early(v), addr, addr);
 	} else {
 		ptable_protect(&mm->as.pt, addr, vma_pte(v, pte & PTE_COW));
 		mm_sync(mm, addr, addr + PAGE_SIZE);
@@ -585,16 +602,38 @@ static int fault_force(
 	return err;
 }
 
+/* The last fault of this thread that looked forbidden. */
+static _Thread_local struct {
+	const struct mm *mm;
+	uint64_t addr;
+	unsigned seq;
+} suspect;
+
+static int accuse(const struct mm *mm, uint64_t addr, unsigned seq)
+{
+	if (suspect.mm == mm && suspect.addr == addr && suspect.seq == seq) {
+		suspect.mm = NULL;
+		return -EACCES;
+	}
+	suspect.mm = mm;
+	suspect.addr = addr;
+	suspect.seq = seq;
+	return 0;
+}
+
 HOLDS_SHARED(lc_mm_map)
 static int fault_vma(struct mm *mm, struct vma *v, uint64_t addr,
 	unsigned access, unsigned flags, uint64_t ahead)
 {
+	bool exact = !(access & (access - 1));
+	unsigned seq;
 	pte_t pte;
 
 	if (flags & FAULT_FORCE)
 		return fault_force(mm, v, addr, access);
 	mm_active_read(&mm->as);
 	pte = ptable_get(&mm->as.pt, addr);
+	seq = atomic_load(&mm->sync_seq);
 	mm_active_read_done(&mm->as);
 	switch (judge(pte, &access)) {
 	case SPURIOUS:
@@ -612,7 +651,9 @@ static int fault_vma(struct mm *mm, struct vma *v, uint64_t addr,
 			      : -EACCES;
 	default:
 		access &= vma_access(v);
-		return access ? fault_present(mm, v, addr, access) : -EACCES;
+		if (access)
+			return fault_present(mm, v, addr, access);
+		return exact ? -EACCES : accuse(mm, addr, seq);
 	}
 }
 

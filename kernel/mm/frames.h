@@ -49,6 +49,8 @@ struct frame_batch {
 bool frame_batch_add(struct frame_batch *b, paddr_t pa);
 void frame_batch_put(struct frame_batch *b);	/* puts all, empties */
 
+/* Little is left: nothing should be mapped ahead. */
+bool memfile_tight(void);
 /* Gives unused frames back to the host; @all: every one. */
 void memfile_trim(bool all);
 

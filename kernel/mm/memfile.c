@@ -374,6 +374,8 @@ static bool charge(unsigned n)
 	if (used > mf.check_at) {
 		if (mf.ndirty)
 			trim(0);
+		if (used > mf.limit + mf.limit / 8)
+			return false;
 		if (fstat(phys_memfd(), &st) == 0 &&
 			(uint64_t)st.st_blocks / 8 + n > mf.limit)
 			return false;
@@ -688,6 +690,11 @@ unsigned frames_alloc_slot(
 }
 
 /* --- the whole */
+
+bool memfile_tight(void)
+{
+	return atomic_load(&mf.used) > mf.limit - mf.limit / 8;
+}
 
 uint64_t memfile_used(void)
 {

@@ -46,6 +46,7 @@ struct mm {
 	uint64_t arg_start, arg_end, env_start, env_end GUARDED_BY(lc_mm_map);	/* prctl(PR_SET_MM) may move them */
 	uint64_t auxv[2 * 24];		/* I after exec: /proc/PID/auxv */
 	uint64_t vdso;			/* I after exec: base of the vDSO */
+	atomic_uint sync_seq;		/* a: the platform was told of a change */
 	atomic_ulong max_rss;		/* a: pages, high-water mark */
 	atomic_int dumpable;		/* a: PR_SET_DUMPABLE */
 	struct frame_slots slots GUARDED_BY(lc_mm_active);	/* where anonymous pages come from */

@@ -209,13 +209,19 @@ struct vma *vma_copy(const struct vma *v, struct mm *mm)
 
 	if (!c)
 		return NULL;
-	*c = *v;
-	c->mm = mm;
+	*c = (struct vma){
+		/* but for the links: they have another lock */
+		.mm = mm,
+		.start = v->start,
+		.end = v->end,
+		.off = v->off,
+		.prot = v->prot,
+		.flags = v->flags,
+		.mapping = v->mapping ? mapping_get(v->mapping) : NULL,
+		.file = v->file ? file_get(v->file) : NULL,
+		.name = v->name,
+	};
 	list_init(&c->mapped);
-	if (c->mapping)
-		mapping_get(c->mapping);
-	if (c->file)
-		file_get(c->file);
 	return c;
 }
 
