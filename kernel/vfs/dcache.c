@@ -474,6 +474,26 @@ int dentry_exchange(struct dentry *a, struct dentry *b)
 	return 0;
 }
 
+struct dentry *dentry_add_synthetic(struct dentry *parent, const char *name,
+				    size_t len, struct inode *in)
+{
+	struct dentry *old = dentry_find(parent, name, len), *d;
+
+	if (old) {
+		dentry_drop(old);
+		dentry_put(old);
+	}
+	d = dentry_add(parent, name, len, in);
+	if (!d)
+		return NULL;
+	dcache_write(&dcache);
+	d->synthetic = true;
+	dentry_get(d);			/* its pin */
+	atomic_fetch_add(&parent->nsynth, 1);
+	dcache_write_done(&dcache);
+	return d;
+}
+
 struct dentry *dentry_synthetic(struct dentry *d, unsigned i)
 {
 	struct dentry *c, *found = NULL;
@@ -497,6 +517,27 @@ size_t dentry_name(struct dentry *d, char *buf)
 	memcpy(buf, d->name, len + 1);
 	dcache_read_done(&dcache);
 	return len;
+}
+
+char *dentry_path(struct dentry *d, char *buf, size_t n)
+{
+	char *p = buf + n - 1;
+
+	*p = 0;
+	dcache_read(&dcache);
+	for (; d->parent != d; d = d->parent) {
+		if ((size_t)(p - buf) < (size_t)d->len + 1) {
+			p = NULL;
+			break;
+		}
+		p -= d->len;
+		memcpy(p, d->name, d->len);
+		*--p = '/';
+	}
+	dcache_read_done(&dcache);
+	if (p && !*p)
+		*--p = '/';
+	return p;
 }
 
 struct dentry *dentry_parent(struct dentry *d)

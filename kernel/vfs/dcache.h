@@ -55,10 +55,18 @@ void dentry_invalidate(struct dentry *d);
 int dentry_rename(struct dentry *d, struct dentry *parent, const char *name,
 	size_t len) MUST_CHECK;
 int dentry_exchange(struct dentry *a, struct dentry *b) MUST_CHECK;
+/*
+ * A made-up child: it stays until the super goes.  Consumes @in.  The parent's dir
+ * lock is held, and a cached name is negative at most.  A reference, or NULL on OOM.
+ */
+struct dentry *dentry_add_synthetic(struct dentry *parent, const char *name, size_t len,
+	struct inode *in);
 /* The @i-th made-up child of @d, see struct dentry.synthetic: a reference, or NULL. */
 struct dentry *dentry_synthetic(struct dentry *d, unsigned i);
 /* The name as it is now, NUL-terminated, into @buf (NAME_MAX + 1): its length. */
 size_t dentry_name(struct dentry *d, char *buf);
+/* The name from the super's root on, "/a/b", into the end of @buf: its start, or NULL. */
+char *dentry_path(struct dentry *d, char *buf, size_t n);
 struct dentry *dentry_parent(struct dentry *d);		/* a reference */
 bool dentry_below(struct dentry *d, const struct dentry *top);	/* or equal */
 bool dentry_is_child(struct dentry *d, const struct dentry *parent);	/* and not deleted */

@@ -16,13 +16,12 @@
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/str.h"
 #include "kernel/task/task.h"
 #include "kernel/vfs/dcache.h"
 #include "kernel/vfs/inode.h"
-
-void fsctx_put(struct fsctx *f);
 
 #define MOUNT_BUCKETS 64
 #define MOUNTS_MAX    100000
@@ -176,8 +175,11 @@ static int mount_new_fs(const struct fs_context *fc, struct mount **out)
 	struct super *sb;
 	int err = fc->type->mount(fc, &sb);
 
-	if (err)
+	if (err) {
+		if (fc->sock >= 0)
+			close(fc->sock);
 		return err;
+	}
 	err = mount_new(sb, NULL, fc->source, fc->flags, out);
 	super_put(sb);
 	return err;
@@ -354,8 +356,11 @@ int mnt_ns_create(const struct fs_context *fc, struct mnt_ns **out)
 
 	vfs_init();
 	ns = mnt_ns_new();
-	if (!ns)
+	if (!ns) {
+		if (fc->sock >= 0)
+			close(fc->sock);
 		return -ENOMEM;
+	}
 	err = mount_new_fs(fc, &m);
 	if (err) {
 		free(ns);
@@ -751,24 +756,31 @@ int mount_pivot(struct task *t, const struct path *new_root,
 	return err;
 }
 
+struct mount *mnt_ns_nth(struct mnt_ns *ns, size_t n, int *parent_id)
+{
+	struct mount *m, *found = NULL;
+
+	mounts_read(&mounts);
+	list_for_each(m, &ns->mounts, link)
+		if (n-- == 0) {
+			found = mount_get(m);
+			*parent_id = m->parent ? m->parent->id : m->id;
+			break;
+		}
+	mounts_read_done(&mounts);
+	return found;
+}
+
 void mnt_ns_sync(struct mnt_ns *ns)
 {
-	struct mount *m, *next = NULL;
-	size_t at = 0, i;
+	struct mount *m;
+	int id;
 
-	do {
-		mounts_read(&mounts);
-		i = 0;
-		next = NULL;
-		list_for_each(m, &ns->mounts, link)
-			if (i++ == at)
-				next = mount_get(m);
-		mounts_read_done(&mounts);
-		if (next && next->sb->ops->sync)
-			(void)next->sb->ops->sync(next->sb); /* sync(2) cannot fail */
-		mount_put(next);
-		at++;
-	} while (next);
+	for (size_t i = 0; (m = mnt_ns_nth(ns, i, &id)); i++) {
+		if (m->sb->ops->sync)
+			(void)m->sb->ops->sync(m->sb); /* sync(2) cannot fail */
+		mount_put(m);
+	}
 }
 
 int mount_want_write(const struct mount *m)

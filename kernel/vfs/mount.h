@@ -75,7 +75,8 @@ struct fs_context {
 	const char *data;		/* comma-separated options of the filesystem; may be NULL */
 	unsigned flags;			/* MS_* */
 	const struct cred *cred;
-	int sock;			/* gofer: 9P socket (consumed on success), else -1 */
+	int sock;			/* gofer: 9P socket, else -1.  fs_type.mount consumes it on success,
+					 * mount_add() and mnt_ns_create() in any case */
 	bool exclusive;			/* gofer: --file-access=exclusive */
 	struct task *task;		/* who asks; NULL at start-up */
 	struct pid_ns *pid_ns;		/* proc */
@@ -121,6 +122,8 @@ int mount_pivot(struct task *t, const struct path *new_root, const struct path *
 bool path_follow_mount(struct path *p);
 /* From the root of a mount to the place that it covers; false at the top of the tree. */
 bool path_leave_mount(struct path *p);
+/* The n-th mount in order of mounting: a reference, or NULL after the last. */
+struct mount *mnt_ns_nth(struct mnt_ns *ns, size_t n, int *parent_id);
 void mnt_ns_sync(struct mnt_ns *ns);	/* sync(2): every super in it */
 bool mount_is_ours(const struct mount *m, const struct mnt_ns *ns);
 int mount_remove(struct task *t, const struct path *p, int flags) MUST_CHECK;

@@ -171,12 +171,11 @@ static bool still_valid(struct dentry *d)
 {
 	struct super *sb = d->sb;
 
-	if (!sb->ops->revalidate || d->synthetic ||
+	if (!sb->ops->revalidate || d->synthetic || d->nsynth || d->nmounts ||
 	    sb->ops->revalidate(sb, d))
 		return true;
-	if (!d->nmounts)
-		dentry_invalidate(d);
-	return d->nmounts > 0;
+	dentry_invalidate(d);
+	return false;
 }
 
 static int lookup_slow(struct inode *dir, struct dentry *parent,
