@@ -1,0 +1,149 @@
+/*
+ * filters.c - everything that the sandbox may ask of the host.
+ *
+ * The filter is the union of the platform's rules and the lists here; no call that
+ * takes a path, makes a socket or a process, or changes an identity is on them.
+ * What a descriptor can be used for was decided by who donated it.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "applets/boot/boot.h"
+#include "core/seccomp.h"
+#include "platform/platform.h"
+
+#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | \
+	CLONE_THREAD | CLONE_SYSVSEM)
+
+/* Threads, time and signals of our own. */
+static const struct seccomp_rule base[] = {
+	ALLOW(futex),
+	ALLOW(rt_sigaction), /* SIGSYS is refused below the list: seccomp.c */
+	ALLOW(rt_sigprocmask),
+	ALLOW(rt_sigreturn),
+	ALLOW(rt_sigtimedwait),
+	ALLOW(sigaltstack),
+	ALLOW(signalfd4),
+	ALLOW(tgkill),
+	ALLOW(getpid),
+	ALLOW(gettid),
+	ALLOW(exit),
+	ALLOW(exit_group),
+	ALLOW(restart_syscall),
+	ALLOW_MASK(clone, 0, THREAD_FLAGS, THREAD_FLAGS),
+	ALLOW(set_robust_list),
+	ALLOW(set_tid_address),
+	ALLOW(sched_yield),
+	ALLOW(sched_setaffinity),
+	ALLOW(sched_getaffinity),
+	ALLOW(sched_getparam),
+	ALLOW(sched_getscheduler),
+	ALLOW(getcpu),
+	ALLOW(membarrier),
+	ALLOW(clock_gettime),
+	ALLOW(clock_getres),
+	ALLOW(clock_nanosleep),
+	ALLOW(nanosleep),
+	ALLOW(gettimeofday),
+	ALLOW(getrandom),
+	ALLOW(sysinfo),
+	ALLOW(getrusage),
+	ALLOW_ARG(prctl, 0, PR_SET_NAME),
+	ALLOW_ARG(prctl, 0, 0x53564d41), /* PR_SET_VMA, names of mappings */
+	SECCOMP_END
+};
+
+/* Memory of our own: nothing can be made executable. */
+static const struct seccomp_rule memory[] = {
+	ALLOW_MASK(mmap, 2, PROT_EXEC, 0),
+	ALLOW_MASK(mprotect, 2, PROT_EXEC, 0),
+	ALLOW(munmap),
+	ALLOW(mremap),
+	ALLOW(madvise),
+	ALLOW(mincore),
+	ALLOW(brk),
+	ALLOW(memfd_create),
+	ALLOW(fallocate),
+	ALLOW(ftruncate),
+	SECCOMP_END
+};
+
+/* Descriptors that we have, and those that the gofer or a command hands over. */
+static const struct seccomp_rule files[] = {
+	ALLOW(read),
+	ALLOW(write),
+	ALLOW(readv),
+	ALLOW(writev),
+	ALLOW(pread64),
+	ALLOW(pwrite64),
+	ALLOW(preadv),
+	ALLOW(pwritev),
+	ALLOW(preadv2),
+	ALLOW(pwritev2),
+	ALLOW(lseek),
+	ALLOW(fstat),
+	ALLOW(fstatfs),
+	ALLOW(fsync),
+	ALLOW(fdatasync),
+	ALLOW(sync_file_range),
+	ALLOW(fadvise64),
+	ALLOW(getdents64),
+	ALLOW(close),
+	ALLOW(dup),
+	ALLOW(dup2),
+	ALLOW(dup3),
+	ALLOW(pipe2),
+	ALLOW(eventfd2),
+	ALLOW(poll),
+	ALLOW(ppoll),
+	ALLOW(epoll_create1),
+	ALLOW(epoll_ctl),
+	ALLOW(epoll_wait),
+	ALLOW(epoll_pwait),
+	ALLOW(timerfd_create),
+	ALLOW(timerfd_settime),
+	ALLOW_ARG(fcntl, 1, F_GETFL),
+	ALLOW_ARG(fcntl, 1, F_SETFL),
+	ALLOW_ARG(fcntl, 1, F_GETFD),
+	ALLOW_ARG(fcntl, 1, F_SETFD),
+	ALLOW_ARG(fcntl, 1, F_DUPFD_CLOEXEC),
+	ALLOW_ARG(fcntl, 1, F_ADD_SEALS),
+	ALLOW_ARG(fcntl, 1, F_GET_SEALS),
+	SECCOMP_END
+};
+
+/* Unix sockets that we have: control, gofer, sockets donated as stdio. */
+static const struct seccomp_rule sockets[] = {
+	ALLOW(sendmsg),
+	ALLOW(recvmsg),
+	ALLOW(sendto),
+	ALLOW(recvfrom),
+	ALLOW(accept4),
+	ALLOW(shutdown),
+	SECCOMP_END
+};
+
+/* Terminals that we have: their size and mode; never TIOCSTI. */
+static const struct seccomp_rule terminals[] = {
+	ALLOW_ARG(ioctl, 1, TCGETS),
+	ALLOW_ARG(ioctl, 1, TCSETS),
+	ALLOW_ARG(ioctl, 1, TCSETSW),
+	ALLOW_ARG(ioctl, 1, TCSETSF),
+	ALLOW_ARG(ioctl, 1, TIOCGWINSZ),
+	ALLOW_ARG(ioctl, 1, TIOCSWINSZ),
+	ALLOW_ARG(ioctl, 1, TIOCOUTQ),
+	ALLOW_ARG(ioctl, 1, FIONREAD),
+	ALLOW_ARG(ioctl, 1, FIONBIO),
+	SECCOMP_END
+};
+
+int filters_install(struct err *e)
+{
+	const struct seccomp_rule *const lists[] = { base, memory, files,
+		sockets, terminals, platform->rules };
+
+	return seccomp_install("sandbox", lists, ARRAY_SIZE(lists), e);
+}

@@ -1,0 +1,543 @@
+/*
+ * cgroup.c - the sandbox's cgroup on the host, version 1, 2 or both mounted.
+ *
+ * cgroups(7) is the contract.  With version 1 each controller is a hierarchy of
+ * its own; version 2 has one, whose controllers must be switched on from the root
+ * down to the parent.
+ */
+#include "applets/oci/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "applets/oci/proc.h"
+#include "core/fdio.h"
+#include "core/log.h"
+#include "core/own.h"
+#include "core/str.h"
+
+#define FILE_MAX (1 << 20)
+
+/* --- where */
+
+/* Our own cgroup in the hierarchy of @ctl ("" for v2), malloc'ed. */
+static char *own_cgroup(const char *ctl)
+{
+	struct err e;
+	size_t len;
+	own_mem char *text = read_file(AT_FDCWD, "/proc/self/cgroup", FILE_MAX,
+		&len, &e);
+	char *line, *save = NULL;
+
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
+		line = strtok_r(NULL, "\n", &save)) {
+		char *list = strchr(line, ':'), *path;
+		path = list ? strchr(list + 1, ':') : NULL;
+		if (!path)
+			continue;
+		*path++ = 0;
+		if (!strcmp(list + 1, ctl))
+			return xstrdup(path);
+	}
+	return xstrdup("/");
+}
+
+/* @path without the mount's own root in front of it. */
+static const char *below(const char *path, const char *mount_root)
+{
+	size_t n = strlen(mount_root);
+
+	if (n > 1 && !strncmp(path, mount_root, n) &&
+		(path[n] == '/' || !path[n]))
+		return path + n;
+	return path;
+}
+
+static void add(struct cgroup *g, const char *mnt, const char *mnt_root,
+	const char *ctl, bool v2, const char *path)
+{
+	if (g->n == CG_DIRS)
+		return;
+	g->v2[g->n] = v2;
+	g->ctl[g->n] = xstrdup(ctl);
+	if (path[0] == '/') {
+		g->dir[g->n++] = xasprintf("%s%s", mnt, path);
+	} else {
+		own_mem char *own = own_cgroup(ctl);
+		const char *rel = below(own, mnt_root);
+		g->dir[g->n++] = xasprintf("%s%s%s%s", mnt,
+			strcmp(rel, "/") ? rel : "", "/", path);
+	}
+}
+
+/* The controllers among a v1 mount's super options: "rw,cpu,cpuacct". */
+static void controllers(const char *opts, char *buf, size_t n)
+{
+	static const char *const known[] = { "cpu", "cpuacct", "cpuset",
+		"memory", "devices", "freezer", "blkio", "pids", "net_cls",
+		"net_prio", "perf_event", "hugetlb", "rdma", "misc" };
+	struct strbuf s = strbuf(buf, n);
+	own_mem char *copy = xstrdup(opts);
+	char *save = NULL;
+
+	for (char *w = strtok_r(copy, ",", &save); w;
+		w = strtok_r(NULL, ",", &save)) {
+		bool ok = str_prefix(w, "name=");
+		for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+			ok |= !strcmp(w, known[i]);
+		if (ok)
+			sb_printf(&s, "%s%s", s.len ? "," : "", w);
+	}
+}
+
+static bool has(const struct cgroup *g, const char *ctl, bool v2)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v2[i] == v2 && !strcmp(g->ctl[i], ctl))
+			return true;
+	return false;
+}
+
+static void drop(struct cgroup *g, size_t i)
+{
+	free(g->dir[i]);
+	free((void *)(uintptr_t)g->ctl[i]);
+	g->n--;
+	memmove(&g->dir[i], &g->dir[i + 1], (g->n - i) * sizeof g->dir[0]);
+	memmove(&g->ctl[i], &g->ctl[i + 1], (g->n - i) * sizeof g->ctl[0]);
+	memmove(&g->v2[i], &g->v2[i + 1], (g->n - i) * sizeof g->v2[0]);
+}
+
+/* Where version 1 has the controllers, the version 2 tree has none. */
+static void prefer_v1(struct cgroup *g)
+{
+	bool v1 = false;
+
+	for (size_t i = 0; i < g->n; i++)
+		v1 |= !g->v2[i] && !str_prefix(g->ctl[i], "name=");
+	for (size_t i = g->n; v1 && i-- > 0;)
+		if (g->v2[i])
+			drop(g, i);
+}
+
+void cgroup_find(struct cgroup *g, const char *path)
+{
+	struct err e;
+	size_t len;
+	own_mem char *text = read_file(AT_FDCWD, "/proc/self/mountinfo",
+		FILE_MAX, &len, &e);
+	char *line, *save = NULL;
+
+	*g = (struct cgroup){ .n = 0 };
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
+		line = strtok_r(NULL, "\n", &save)) {
+		char root[512], mnt[512], type[40], opts[512], ctl[128] = "";
+		char *dash = strstr(line, " - ");
+		if (!dash || sscanf(line, "%*s %*s %*s %511s %511s", root,
+			mnt) != 2 || sscanf(dash + 3, "%39s %*s %511s", type,
+			opts) != 2 || strncmp(type, "cgroup", 6))
+			continue;
+		bool v2 = !strcmp(type, "cgroup2");
+		if (!v2)
+			controllers(opts, ctl, sizeof ctl);
+		if ((v2 || ctl[0]) && !has(g, ctl, v2))
+			add(g, mnt, root, ctl, v2, path);
+	}
+	prefer_v1(g);
+}
+
+char *cgroup_print(const struct cgroup *g)
+{
+	char buf[CG_DIRS * 600];
+	struct strbuf s = strbuf(buf, sizeof buf);
+
+	for (size_t i = 0; i < g->n; i++)
+		sb_printf(&s, "%d %s %s\n", g->v2[i],
+			g->ctl[i][0] ? g->ctl[i] : "-", g->dir[i]);
+	return xstrdup(buf);
+}
+
+void cgroup_scan(struct cgroup *g, const char *text)
+{
+	own_mem char *copy = xstrdup(text ? text : "");
+	char *save = NULL;
+
+	*g = (struct cgroup){ .n = 0 };
+	for (char *line = strtok_r(copy, "\n", &save); line && g->n < CG_DIRS;
+		line = strtok_r(NULL, "\n", &save)) {
+		char ctl[128], dir[600];
+		int v2;
+		if (sscanf(line, "%d %127s %599[^\n]", &v2, ctl, dir) != 3)
+			continue;
+		g->v2[g->n] = v2;
+		g->ctl[g->n] = xstrdup(strcmp(ctl, "-") ? ctl : "");
+		g->dir[g->n++] = xstrdup(dir);
+	}
+}
+
+void cgroup_fini(struct cgroup *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		free(g->dir[i]);
+		free((void *)(uintptr_t)g->ctl[i]);
+	}
+	g->n = 0;
+}
+
+/* --- reading and writing */
+
+static int put(const char *dir, const char *file, const char *text)
+{
+	own_mem char *path = xasprintf("%s/%s", dir, file);
+	own_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+static bool get(const char *dir, const char *file, char *buf, size_t n)
+{
+	own_mem char *path = xasprintf("%s/%s", dir, file);
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, buf, n - 1);
+
+	buf[len > 0 ? len : 0] = 0;
+	buf[strcspn(buf, "\n")] = 0;
+	return len > 0;
+}
+
+/* Is @ctl one of the comma-separated controllers of directory @i? */
+static bool controls(const struct cgroup *g, size_t i, const char *ctl)
+{
+	size_t n = strlen(ctl);
+
+	if (g->v2[i])
+		return true;
+	for (const char *p = g->ctl[i]; *p; p += strcspn(p, ",")) {
+		p += *p == ',';
+		if (!strncmp(p, ctl, n) && (p[n] == ',' || !p[n]))
+			return true;
+	}
+	return false;
+}
+
+int64_t cgroup_read(const struct cgroup *g, const char *ctl, const char *file,
+	int64_t dflt)
+{
+	char buf[64];
+
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v2[i] == !ctl[0] && controls(g, i, ctl) &&
+			get(g->dir[i], file, buf, sizeof buf))
+			return strtoll(buf, NULL, 10);
+	return dflt;
+}
+
+/* --- making */
+
+/* A new cpuset is empty, and a task cannot enter it, until it has both lists. */
+static void inherit_cpuset(const char *dir)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	own_mem char *parent = xstrdup(dir);
+	char buf[512];
+
+	*strrchr(parent, '/') = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (get(dir, files[i], buf, sizeof buf) && !buf[0] &&
+			get(parent, files[i], buf, sizeof buf))
+			(void)!put(dir, files[i], buf);
+		else if (!buf[0] && get(parent, files[i], buf, sizeof buf))
+			(void)!put(dir, files[i], buf);
+}
+
+/* Switches on in @dir what its children are to have. */
+static void enable_v2(const char *dir)
+{
+	static const char *const ctl[] = { "+cpu", "+cpuset", "+io", "+memory",
+		"+pids" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ctl); i++)
+		(void)!put(dir, "cgroup.subtree_control", ctl[i]);
+}
+
+static bool is_cgroup(const char *dir)
+{
+	own_mem char *path = xasprintf("%s/cgroup.procs", dir);
+
+	return access(path, F_OK) == 0;
+}
+
+/* mkdir -p below the mount; -errno. */
+static int make_dir(struct cgroup *g, size_t i)
+{
+	char *dir = g->dir[i];
+	bool inside = false;
+
+	for (char *p = dir + 1;; p++) {
+		int err = 0;
+		char c = *p;
+		if (c && c != '/')
+			continue;
+		*p = 0;
+		if (is_cgroup(dir))
+			inside = true;
+		else if (inside) {
+			err = mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
+			if (!err && controls(g, i, "cpuset") && !g->v2[i])
+				inherit_cpuset(dir);
+		}
+		if (inside && g->v2[i] && c && !err)
+			enable_v2(dir);
+		*p = c;
+		if (err || !c)
+			return err ? err : inside ? 0 : -ENOENT;
+	}
+}
+
+int cgroup_make(struct cgroup *g, const struct json *resources, struct err *e)
+{
+	char names[200];
+	struct strbuf s = strbuf(names, sizeof names);
+	int last = 0;
+
+	for (size_t i = 0; i < g->n;) {
+		int err = make_dir(g, i);
+		if (!err) {
+			i++;
+			continue;
+		}
+		last = err;
+		sb_printf(&s, "%s%s", s.len ? ", " : "",
+			g->v2[i] ? "unified" : g->ctl[i]);
+		drop(g, i);
+	}
+	if (!g->n)
+		log_warn("this host's cgroups cannot be written (%s): the "
+			"container runs without resource limits",
+			last ? strerror(-last) : "none is mounted");
+	else if (s.len)
+		log_warn("cgroup controllers that cannot be written are left "
+			"out: %s", names);
+	return cgroup_limits(g, resources, e);
+}
+
+/* --- limits */
+
+struct limit {
+	const char *ctl, *file;		/* v1 */
+	const char *file2;		/* v2, NULL: none */
+	const char *path;		/* in linux.resources */
+	uint64_t (*to_v2)(uint64_t v);	/* NULL: the same number */
+	bool text;			/* the member is a string */
+};
+
+/* cpu.shares 2..262144 to cpu.weight 1..10000, as the kernel's documents map them. */
+static uint64_t shares_to_weight(uint64_t shares)
+{
+	shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
+	return 1 + (shares - 2) * 9999 / 262142;
+}
+
+static const struct limit limits[] = {
+	{ "memory", "memory.limit_in_bytes", "memory.max", "memory.limit",
+		NULL, false },
+	{ "memory", "memory.soft_limit_in_bytes", "memory.low",
+		"memory.reservation", NULL, false },
+	{ "cpu", "cpu.shares", "cpu.weight", "cpu.shares", shares_to_weight,
+		false },
+	{ "cpu", "cpu.cfs_period_us", NULL, "cpu.period", NULL, false },
+	{ "cpu", "cpu.cfs_quota_us", NULL, "cpu.quota", NULL, false },
+	{ "cpu", "cpu.rt_period_us", NULL, "cpu.realtimePeriod", NULL, false },
+	{ "cpu", "cpu.rt_runtime_us", NULL, "cpu.realtimeRuntime", NULL,
+		false },
+	{ "cpuset", "cpuset.cpus", "cpuset.cpus", "cpu.cpus", NULL, true },
+	{ "cpuset", "cpuset.mems", "cpuset.mems", "cpu.mems", NULL, true },
+	{ "blkio", "blkio.weight", "io.weight", "blockIO.weight", NULL, false },
+};
+
+static int put_all(struct cgroup *g, const char *ctl, const char *v1,
+	const char *v2, const char *text1, const char *text2, struct err *e)
+{
+	bool done = false;
+	int err = -ENOENT;
+
+	for (size_t i = 0; i < g->n && !done; i++) {
+		const char *file = g->v2[i] ? v2 : v1;
+		if (!file || !controls(g, i, ctl))
+			continue;
+		err = put(g->dir[i], file, g->v2[i] ? text2 : text1);
+		done = !err;
+		if (err && err != -ENOENT && err != -EACCES)
+			return err_set(e, -err, "cgroup %s/%s: writing %s: %s",
+				g->dir[i], file, g->v2[i] ? text2 : text1,
+				strerror(-err));
+	}
+	if (!done && g->n)
+		log_warn("the host has no cgroup file %s: this limit is not "
+			"set", v1 ? v1 : v2);
+	return 0;
+}
+
+static int put_limit(struct cgroup *g, const struct limit *l,
+	const struct json *j, struct err *e)
+{
+	char one[300], two[300];
+
+	if (l->text) {
+		if (!json_str(j, "")[0])
+			return 0;
+		snprintf(one, sizeof one, "%s", json_str(j, ""));
+		return put_all(g, l->ctl, l->file, l->file2, one, one, e);
+	}
+	int64_t v = json_int(j, 0);
+	if (!v) /* engines write zero for "not set" */
+		return 0;
+	snprintf(one, sizeof one, "%lld", (long long)v);
+	if (v < 0)
+		snprintf(two, sizeof two, "max");
+	else
+		snprintf(two, sizeof two, "%llu", (unsigned long long)
+			(l->to_v2 ? l->to_v2(v) : (uint64_t)v));
+	return put_all(g, l->ctl, l->file, l->file2, one, two, e);
+}
+
+/* memory.swap is memory + swap in the specification and v1, swap alone in v2. */
+static int put_swap(struct cgroup *g, const struct json *res, struct err *e)
+{
+	int64_t swap = json_int(json_path(res, "memory.swap"), 0);
+	int64_t mem = json_int(json_path(res, "memory.limit"), 0);
+	char one[32], two[32];
+
+	if (!swap)
+		return 0;
+	snprintf(one, sizeof one, "%lld", (long long)swap);
+	if (swap < 0)
+		snprintf(two, sizeof two, "max");
+	else
+		snprintf(two, sizeof two, "%lld",
+			(long long)(swap > mem ? swap - mem : 0));
+	return put_all(g, "memory", "memory.memsw.limit_in_bytes",
+		"memory.swap.max", one, two, e);
+}
+
+static int put_cpu_max(struct cgroup *g, const struct json *res,
+	struct err *e)
+{
+	int64_t quota = json_int(json_path(res, "cpu.quota"), 0);
+	int64_t period = json_int(json_path(res, "cpu.period"), 0);
+	char two[64];
+
+	for (size_t i = 0; i < g->n; i++) {
+		int err;
+		if (!g->v2[i] || (!quota && !period) || g->n > 1)
+			continue;
+		if (quota > 0)
+			snprintf(two, sizeof two, "%lld %lld", (long long)quota,
+				(long long)(period ? period : 100000));
+		else
+			snprintf(two, sizeof two, "max %lld",
+				(long long)(period ? period : 100000));
+		err = put(g->dir[i], "cpu.max", two);
+		if (err)
+			return err_set(e, -err, "cgroup %s/cpu.max: %s",
+				g->dir[i], strerror(-err));
+	}
+	return 0;
+}
+
+/*
+ * The container's own limit is enforced inside.  A guest thread costs two
+ * host threads, and the sandbox has some of its own.
+ */
+static int put_pids(struct cgroup *g, const struct json *res, struct err *e)
+{
+	int64_t n = json_int(json_path(res, "pids.limit"), 0);
+	char text[32];
+
+	if (!n)
+		return 0;
+	if (n < 0 || n > INT32_MAX / 4)
+		snprintf(text, sizeof text, "max");
+	else
+		snprintf(text, sizeof text, "%lld", (long long)(3 * n + 64));
+	return put_all(g, "pids", "pids.max", "pids.max", text, text, e);
+}
+
+int cgroup_limits(struct cgroup *g, const struct json *res, struct err *e)
+{
+	bool only_v1 = true;
+	int err;
+
+	for (size_t i = 0; i < g->n; i++)
+		only_v1 &= !g->v2[i];
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		const struct json *j = json_path(res, limits[i].path);
+		if (!j || (!limits[i].file2 && !only_v1 && g->n == 1))
+			continue;
+		err = put_limit(g, &limits[i], j, e);
+		if (err)
+			return err;
+	}
+	err = put_swap(g, res, e);
+	if (!err)
+		err = put_cpu_max(g, res, e);
+	return err ? err : put_pids(g, res, e);
+}
+
+int cgroup_enter(const struct cgroup *g, pid_t pid, struct err *e)
+{
+	char text[16];
+	int err;
+
+	snprintf(text, sizeof text, "%d", pid);
+	for (size_t i = 0; i < g->n; i++) {
+		err = put(g->dir[i], "cgroup.procs", text);
+		if (err)
+			return err_set(e, -err, "cgroup %s: moving process %d "
+				"into it: %s", g->dir[i], pid, strerror(-err));
+	}
+	return 0;
+}
+
+static void kill_members(const char *dir)
+{
+	own_mem char *path = xasprintf("%s/cgroup.procs", dir);
+	struct err e;
+	size_t len;
+
+	for (int round = 0; round < 20; round++) {
+		own_mem char *text = read_file(AT_FDCWD, path, FILE_MAX, &len,
+			&e);
+		char *save = NULL, *w;
+		bool any = false;
+		for (w = text ? strtok_r(text, "\n", &save) : NULL; w;
+			w = strtok_r(NULL, "\n", &save)) {
+			struct proc p = proc_of(atoi(w));
+			any = true;
+			if (p.pid > 0 && !proc_kill(&p, SIGKILL))
+				(void)!proc_wait_dead(&p, 5000);
+		}
+		if (!any)
+			return;
+	}
+}
+
+/* Sub-groups first: nothing of ours makes any, an engine may. */
+void cgroup_remove(struct cgroup *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (rmdir(g->dir[i]) == 0 || errno == ENOENT)
+			continue;
+		kill_members(g->dir[i]);
+		if (rmdir(g->dir[i]) && errno != ENOENT)
+			log_warn("cgroup %s: %s", g->dir[i], strerror(errno));
+	}
+}
