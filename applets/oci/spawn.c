@@ -40,6 +40,7 @@
 #include "core/log.h"
 #include "core/own.h"
 #include "core/str.h"
+#include "fs9p/frame.h"
 
 /* --- what a child is given */
 
@@ -245,7 +246,7 @@ struct child {
 	struct donor d;
 	int exe, hold;
 	size_t report;			/* index in donor of the socket for errors */
-	int mounts;			/* gofer: index of --mounts-fd */
+	int mounts, proc;		/* gofer: indices of --mounts-fd, --proc-fd */
 	bool userns;
 };
 
@@ -263,6 +264,12 @@ static NORETURN void gofer_child(struct child *c)
 	wait_hold(c->hold);
 	if (c->userns && (setresgid(0, 0, 0) || setresuid(0, 0, 0))) {
 		err_set(&e, errno, "setuid: %s", strerror(errno));
+		tell_and_die(report, &e);
+	}
+	/* The server reaches through it what an O_PATH descriptor cannot do. */
+	int proc = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0 || dup2(proc, 3 + c->proc) < 0) {
+		err_set(&e, errno, "/proc/self/fd: %s", strerror(errno));
 		tell_and_die(report, &e);
 	}
 	/* A relative source of a mount is one in the bundle. */
@@ -391,8 +398,7 @@ static int plumb(struct plumbing *p, const struct spec *spec, struct err *e)
 	if (p->spec < 0)
 		return -e->code;
 	for (; p->nio < want; p->nio++)
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-			p->io[p->nio]))
+		if (p9_socketpair(p->io[p->nio]))
 			return err_set(e, errno, "socketpair: %s",
 				strerror(errno));
 	if (pipe2(p->mounts, O_CLOEXEC) || pipe2(p->gofer_err, O_CLOEXEC) ||
@@ -426,6 +432,8 @@ static int start_gofer(struct spawn *s, struct plumbing *p, int exe,
 		donor_fd(&c.d, "io-fds", p->io[i][0]);
 	c.report = c.d.nfds;
 	donor_fd(&c.d, "sync-fd", p->gofer_err[1]);
+	c.proc = c.d.nfds; /* a place: the child puts its own there */
+	donor_fd(&c.d, "proc-fd", p->gofer_err[1]);
 	donor_arg(&c.d, "--setup-root=false");
 	donor_arg(&c.d, "%s", s->state->id);
 	pid = clone_child(flags | (c.userns ? CLONE_NEWUSER : 0));
