@@ -360,11 +360,8 @@ static int attend(const struct cstate *s, struct running *r, struct err *e)
 /* --- detached */
 
 static const struct seccomp_rule waiter_rules[] = {
-	ALLOW(read), ALLOW(write), ALLOW(writev), ALLOW(recvmsg), ALLOW(poll),
-	ALLOW(sendmsg), ALLOW(close), ALLOW(futex), ALLOW(brk), ALLOW(munmap),
-	ALLOW_MASK(mmap, 2, 4 /* PROT_EXEC */, 0), ALLOW(madvise),
-	ALLOW(mremap), ALLOW(exit_group), ALLOW(rt_sigreturn),
-	ALLOW(rt_sigprocmask), ALLOW(restart_syscall), ALLOW(clock_gettime),
+	ALLOW(read), ALLOW(write), ALLOW(writev), ALLOW(recvmsg),
+	ALLOW(sendmsg), ALLOW(poll), ALLOW(close), ALLOW(restart_syscall),
 	ALLOW_ARG(ioctl, 1, TIOCGWINSZ), SECCOMP_END
 };
 
@@ -388,7 +385,7 @@ static void waiter_resize(const char *cid, int pid)
 
 int exec_waiter_main(int argc, char **argv)
 {
-	const struct seccomp_rule *const lists[] = { waiter_rules };
+	const struct seccomp_rule *const lists[] = { seccomp_core, waiter_rules };
 	struct running r = { .sock = 3, .master = -1, .slave = -1 };
 	struct signalfd_siginfo si;
 	struct pollfd p[2] = { { 3, POLLIN, 0 }, { -1, POLLIN, 0 } };
@@ -409,7 +406,7 @@ int exec_waiter_main(int argc, char **argv)
 		p[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	}
 	/* Nothing but these descriptors is left to us afterwards. */
-	if (isolate_caps(0, &e) || seccomp_install("exec", lists, 1, &e))
+	if (isolate_caps(0, &e) || seccomp_install("exec", lists, 2, &e))
 		return EXIT_FAILED;
 	if (p[1].fd >= 0)
 		waiter_resize(argv[1], r.pid);

@@ -49,12 +49,7 @@ const struct flag gofer_flags[] = {
 #define GOFER_CAPS 0x1f
 
 static const struct seccomp_rule gofer_rules[] = {
-	ALLOW(exit_group), ALLOW(rt_sigreturn), ALLOW(restart_syscall),
-	ALLOW(write), ALLOW(writev), ALLOW(futex), ALLOW(brk), ALLOW(munmap),
-	ALLOW(mremap), ALLOW(madvise), ALLOW(clock_gettime), ALLOW(getpid),
-	ALLOW(gettid), ALLOW(rt_sigprocmask),
-	ALLOW_MASK(mmap, 2, 4 /* PROT_EXEC */, 0),
-	ALLOW_MASK(mprotect, 2, 4, 0), SECCOMP_END
+	ALLOW(restart_syscall), ALLOW(write), ALLOW(writev), SECCOMP_END
 };
 
 static int open_exports(const struct config *c, struct p9_export *x,
@@ -80,8 +75,8 @@ static int open_exports(const struct config *c, struct p9_export *x,
 
 int gofer_main(struct config *c, int argc, char **argv, struct err *e)
 {
-	const struct seccomp_rule *const lists[] = { gofer_rules,
-		p9_server_rules, p9_export_rules };
+	const struct seccomp_rule *const lists[] = { seccomp_core,
+		gofer_rules, p9_server_rules, p9_export_rules };
 	struct p9_export *x;
 	int i = applet_args(gofer_flags, argc, argv, 0, 1, e), err;
 

@@ -6,65 +6,41 @@
  * What a descriptor can be used for was decided by who donated it.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "applets/boot/boot.h"
 #include "core/seccomp.h"
 #include "platform/platform.h"
 
-#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | \
-	CLONE_THREAD | CLONE_SYSVSEM)
-
 /* Threads, time and signals of our own. */
 static const struct seccomp_rule base[] = {
-	ALLOW(futex),
-	ALLOW(rt_sigaction), /* SIGSYS is refused below the list: seccomp.c */
-	ALLOW(rt_sigprocmask),
-	ALLOW(rt_sigreturn),
 	ALLOW(rt_sigtimedwait),
 	ALLOW(sigaltstack),
 	ALLOW(signalfd4),
 	ALLOW(tgkill),
-	ALLOW(getpid),
-	ALLOW(gettid),
-	ALLOW(exit),
-	ALLOW(exit_group),
 	ALLOW(restart_syscall),
-	ALLOW_MASK(clone, 0, THREAD_FLAGS, THREAD_FLAGS),
 	ALLOW(set_robust_list),
 	ALLOW(set_tid_address),
-	ALLOW(sched_yield),
 	ALLOW(sched_setaffinity),
 	ALLOW(sched_getaffinity),
 	ALLOW(sched_getparam),
 	ALLOW(sched_getscheduler),
 	ALLOW(getcpu),
 	ALLOW(membarrier),
-	ALLOW(clock_gettime),
 	ALLOW(clock_getres),
 	ALLOW(clock_nanosleep),
 	ALLOW(nanosleep),
-	ALLOW(gettimeofday),
 	ALLOW(getrandom),
 	ALLOW(sysinfo),
 	ALLOW(getrusage),
-	ALLOW_ARG(prctl, 0, PR_SET_NAME),
 	ALLOW_ARG(prctl, 0, 0x53564d41), /* PR_SET_VMA, names of mappings */
 	SECCOMP_END
 };
 
-/* Memory of our own: nothing can be made executable. */
+/* Memory of our own. */
 static const struct seccomp_rule memory[] = {
-	ALLOW_MASK(mmap, 2, PROT_EXEC, 0),
-	ALLOW_MASK(mprotect, 2, PROT_EXEC, 0),
-	ALLOW(munmap),
-	ALLOW(mremap),
-	ALLOW(madvise),
 	ALLOW(mincore),
-	ALLOW(brk),
 	ALLOW(memfd_create),
 	ALLOW(fallocate),
 	ALLOW(ftruncate),
@@ -142,8 +118,8 @@ static const struct seccomp_rule terminals[] = {
 
 int filters_install(struct err *e)
 {
-	const struct seccomp_rule *const lists[] = { base, memory, files,
-		sockets, terminals, platform->rules };
+	const struct seccomp_rule *const lists[] = { seccomp_core, base,
+		memory, files, sockets, terminals, platform->rules };
 
 	return seccomp_install("sandbox", lists, ARRAY_SIZE(lists), e);
 }
