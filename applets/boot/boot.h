@@ -56,7 +56,6 @@ extern const struct control_method control_task_methods[], control_debug_methods
 int control_started(struct container *c, pid_t pid, struct err *e) MUST_CHECK;
 /* Blocks until the first process has ended: its wait status. */
 int control_wait_init(void);
-void control_wait_done(void);		/* after the reply to such a wait was sent */
 
 /* The sandbox's seccomp filter: everything that it may ask of the host. */
 int filters_install(struct err *e) MUST_CHECK;

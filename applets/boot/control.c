@@ -35,25 +35,18 @@ struct connection {
 };
 
 /*
- * ended: 0 while the first process runs, else 1; waiters count the Wait calls
- * that have not been answered.  Both are futex words.
+ * ended: 0 while the first process runs, else 1; pending: calls that have not
+ * been answered, WaitPID's apart, which may never be.  Both are futex words.
  */
-static atomic_uint ended, waiters;
+static atomic_uint ended, pending;
 static int init_status;			/* written before ended is set */
 static int end_pipe[2] = { -1, -1 };	/* wakes the main thread */
 
 int control_wait_init(void)
 {
-	atomic_fetch_add(&waiters, 1);
 	while (!atomic_load(&ended))
 		host_futex_wait(&ended, 0, NO_DEADLINE);
 	return init_status;
-}
-
-void control_wait_done(void)
-{
-	atomic_fetch_sub(&waiters, 1);
-	host_futex_wake(&waiters, 1);
 }
 
 struct init_wait {
@@ -76,8 +69,8 @@ static void init_waiter(void *arg)
 	atomic_store(&ended, 1);
 	host_futex_wake(&ended, INT32_MAX);
 	deadline = mono_now() + ANSWER_NS;
-	while ((n = atomic_load(&waiters)) != 0)
-		if (host_futex_wait(&waiters, n, deadline) == -ETIMEDOUT)
+	while ((n = atomic_load(&pending)) != 0)
+		if (host_futex_wait(&pending, n, deadline) == -ETIMEDOUT)
 			break;
 	(void)!write_full(end_pipe[1], "e", 1); /* cannot be full */
 }
@@ -119,8 +112,11 @@ static int serve_one(struct connection *c, struct urpc_msg *m)
 	struct err e = { 0 }, sent;
 	struct control_call call = { c->boot, json_get(req, "arg"), m,
 		json_new(JSON_OBJECT), NULL };
+	bool counted = strcmp(name, "containerManager.WaitPID");
 	int err;
 
+	if (counted)
+		atomic_fetch_add(&pending, 1);
 	call.root = json_root(call.doc);
 	log_debug("control: %s", name);
 	err = method ? method->run(&call, &e)
@@ -134,8 +130,10 @@ static int serve_one(struct connection *c, struct urpc_msg *m)
 	}
 	err = urpc_send(c->sock, call.root, NULL, 0, &sent);
 	json_free(call.doc);
-	if (!strcmp(name, "containerManager.Wait"))
-		control_wait_done();
+	if (counted) {
+		atomic_fetch_sub(&pending, 1);
+		host_futex_wake(&pending, 1);
+	}
 	return err;
 }
 

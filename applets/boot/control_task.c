@@ -57,7 +57,7 @@ static void reply_status(struct control_call *call, int status)
 	json_add_int(call->doc, o, "exitStatus", exit_status(status));
 }
 
-/* The answer goes out before the sandbox ends: see control_wait_done(). */
+/* The sandbox ends after the answer went out: see init_waiter(). */
 static int wait_init(struct control_call *call, struct err *e)
 {
 	int status = control_wait_init();
