@@ -1,7 +1,5 @@
 /*
  * anon.h - files without a name: pipes, eventfds, timers...
- *
- * Also the few files that exist in no tree: memory that every one of them shares.
  */
 #pragma once
 
@@ -12,7 +10,14 @@
 struct cred;
 struct file;
 struct file_ops;
+struct inode;
+struct path;
 
 /* file_init() with an inode of its own that only fstat(2) sees.  Marks @f a stream.  0 or -ENOMEM. */
 int anon_file_init(struct file *f, const struct file_ops *ops, int flags, uint32_t mode,
 	struct cred *cred) MUST_CHECK;
+/*
+ * A place for an object that has none, so that /proc/PID/fd/N can lead to it:
+ * returns references.  No directory lists it.
+ */
+int anon_path(struct inode *in, struct path *out) MUST_CHECK;
