@@ -230,14 +230,13 @@ ssize_t socket_recv(struct task *t, struct socket *s, struct sockmsg *m)
 		n = s->ops->recv(s, t, m);
 		if (n == -EFAULT && !uio_fault_in(m->uio))
 			continue;
-		if (n == -EAGAIN)
-			n = wait_more(&w, "socket receive") ?: -EAGAIN;
-		else if (!recv_more(s, m, n))
+		if (n == -EAGAIN) {
+			n = wait_more(&w, "socket receive");
+			if (n)
+				break;
+		} else if (!recv_more(s, m, n)) {
 			break;
-		if (n < 0 && n != -EAGAIN)
-			break;
-		if (n == -EAGAIN && w.nonblock)
-			break;
+		}
 	}
 	wait_end(&w);
 	if ((m->flags & MSG_WAITALL) && s->type == SOCK_STREAM &&

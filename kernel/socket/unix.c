@@ -279,13 +279,21 @@ static int bind_path(
 	walk_done(&w);
 	if (err)
 		return err == -EEXIST ? -EADDRINUSE : err;
-	u->inode = inode_get(path_inode(&p));
-	path_put(&p);
 	unames_lock(&names);
-	u->inode->bound = u;
-	u->name = *a;
+	if (u->name.len) {
+		err = -EINVAL; /* found out after the name was made: unix(7) */
+	} else {
+		u->inode = inode_get(path_inode(&p));
+		u->inode->bound = u;
+		u->name = *a;
+	}
 	unames_unlock(&names);
-	return 0;
+	path_put(&p);
+	if (err && !task_walk(t, AT_FDCWD, path, &w)) {
+		(void)!vfs_unlink(&w, path); /* it is ours */
+		walk_done(&w);
+	}
+	return err;
 }
 
 static int unix_bind(
@@ -296,11 +304,11 @@ static int unix_bind(
 
 	if (err)
 		return err;
+	if (a->len > NAME_HDR && !is_abstract(a))
+		return bind_path(u, t, a);
 	if (u->name.len)
-		return -EINVAL;
-	if (a->len == NAME_HDR)
-		return autobind(u);
-	return is_abstract(a) ? bind_abstract(u, a) : bind_path(u, t, a);
+		return a->len == NAME_HDR ? 0 : -EINVAL;
+	return a->len == NAME_HDR ? autobind(u) : bind_abstract(u, a);
 }
 
 static void unbind(struct usock *u)

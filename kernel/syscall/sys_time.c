@@ -122,12 +122,10 @@ static bool can_sleep_on(clockid_t clk)
 	       clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
 }
 
-static long sleep_cpu_clock(struct task *t, clockid_t clk)
+static long cannot_sleep_on(struct task *t, clockid_t clk)
 {
 	int64_t ns;
 
-	if (clk == CLOCK_THREAD_CPUTIME_ID)
-		return -EINVAL;
 	return clock_read(t, clk, &ns) ? -EINVAL : -EOPNOTSUPP;
 }
 
@@ -140,7 +138,7 @@ long sys_clock_nanosleep(struct task *t, struct sysargs a)
 	long err;
 
 	if (!can_sleep_on(clk))
-		return sleep_cpu_clock(t, clk);
+		return cannot_sleep_on(t, clk);
 	err = copyin_timespec(t, arg_addr(a, 2), &ns);
 	if (err)
 		return err;

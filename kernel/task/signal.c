@@ -372,6 +372,24 @@ static void signal_pick(struct tgroup *tg, struct task *only, int sig)
 		task_kick(t, TASK_WORK_SIGNAL);
 }
 
+/* A timer's signal that still waits counts the next ones: timer_getoverrun(2). */
+static bool timer_overran(struct sigpending *p, const siginfo_t *si)
+{
+	struct sigqueue *q;
+
+	if (!si || si->si_code != SI_TIMER)
+		return false;
+	list_for_each (q, &p->queue, link) {
+		if (q->info.si_code != SI_TIMER ||
+			q->info.si_signo != si->si_signo ||
+			q->info.si_timerid != si->si_timerid)
+			continue;
+		q->info.si_overrun += si->si_overrun + 1;
+		return true;
+	}
+	return false;
+}
+
 int signal_send_locked(struct tgroup *tg, struct task *only, int sig,
 	const siginfo_t *si, bool outside)
 {
@@ -390,7 +408,8 @@ int signal_send_locked(struct tgroup *tg, struct task *only, int sig,
 	}
 	if (send_ignored(t, sig, outside))
 		return 0;
-	if (sig < SIG_FIRST_RT && (p->set & SIGBIT(sig)))
+	if (timer_overran(p, si) ||
+		(sig < SIG_FIRST_RT && (p->set & SIGBIT(sig))))
 		return 0;
 	if (sig != SIGKILL) {
 		q = sigqueue_new(t, sig < SIG_FIRST_RT && kernel_made);

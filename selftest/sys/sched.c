@@ -49,7 +49,7 @@ TEST(sched, affinity)
 	CHECK(m[0]);
 	m[0] = 1;
 	SEE(syscall(SYS_sched_setaffinity, 0, sizeof m, m));
-	SEE(syscall(SYS_sched_getaffinity, 0, sizeof m, m));
+	CHECK(syscall(SYS_sched_getaffinity, 0, sizeof m, m) >= 8);
 	SEE(m[0]);
 	m[0] = 0;
 	SEE(syscall(SYS_sched_setaffinity, 0, sizeof m, m));

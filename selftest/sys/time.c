@@ -42,8 +42,10 @@ TEST(time, clocks_and_their_errors)
 {
 	struct timespec ts;
 
-	for (int c = 0; c < 14; c++)
+	for (int c = 0; c < 8; c++) /* 8 and 9 need a clock chip */
 		SEE(syscall(SYS_clock_gettime, c, &ts));
+	SEE(syscall(SYS_clock_gettime, CLOCK_TAI, &ts));
+	SEE(syscall(SYS_clock_gettime, 12, &ts));
 	SEE(syscall(SYS_clock_gettime, 0, bad_addr));
 	SEE(syscall(SYS_clock_getres, CLOCK_MONOTONIC, &ts));
 	SEE(ts.tv_nsec);
