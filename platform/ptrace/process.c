@@ -24,6 +24,7 @@
  * The pool holds booted, empty processes for exec: aspace_new takes one, and
  * makes a few at once when there is none.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -52,8 +53,18 @@ static struct pool {
 	unsigned *free GUARDED_BY(lc_stubpool); /* stack of freed ones */
 	char *lists;                            /* I: our mapping of the file */
 	int hfd;                                /* I: the file */
+	bool keys; /* I: the CPU has protection keys, in use */
 } pool = { .hfd = -1 };
 LOCK_OPS(stubpool, struct pool, lock)
+
+#define CPUID7_OSPKE (1u << 4)
+
+static bool has_protection_keys(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & CPUID7_OSPKE);
+}
 
 int processes_init(int list_hfd, struct err *e)
 {
@@ -77,6 +88,7 @@ int processes_init(int list_hfd, struct err *e)
 	pool.free = stack;
 	pool.lists = p;
 	pool.hfd = list_hfd;
+	pool.keys = has_protection_keys();
 	stubpool_unlock(&pool);
 	return 0;
 }
@@ -281,7 +293,7 @@ int stub_run(struct aspace_host *s, struct pctx *self, struct regs *r)
 int stub_calls(struct aspace_host *s, struct pctx *self, unsigned n,
 	unsigned *done, int *failed)
 {
-	struct regs r = stub_regs(stub_batch);
+	struct regs r = stub_regs(pool.keys ? stub_batch_pk : stub_batch);
 	uint64_t last = STUB_LIST + (uint64_t)n * STUB_CALL_SIZE;
 	int err;
 

@@ -16,9 +16,9 @@
 
 	.section .rodata.stub, "a", @progbits
 	.balign 64
-	.globl	stub_start, stub_end, stub_park, stub_batch, stub_clone
+	.globl	stub_start, stub_end, stub_park, stub_batch, stub_batch_pk, stub_clone
 	.globl	stub_boot, stub_exit, stub_master
-	.hidden	stub_start, stub_end, stub_park, stub_batch, stub_clone
+	.hidden	stub_start, stub_end, stub_park, stub_batch, stub_batch_pk, stub_clone
 	.hidden	stub_boot, stub_exit, stub_master
 stub_start:
 	ud2				/* nothing begins at the page's first byte */
@@ -34,14 +34,26 @@ stub_park:
  * Makes the calls in the list page up to one with a negative number.  r12 stays at
  * that one, or at a call that failed; rax is then its error.  Needs no register
  * set but rip.
+ *
+ * stub_batch_pk is for CPUs with protection keys: the guest may have forbidden itself to
+ * read anything.  r14 keeps its rights, r13 says whether there are any.
  */
 	.balign 16
+stub_batch_pk:
+	xor	%ecx, %ecx
+	rdpkru				/* clears edx */
+	mov	%eax, %r14d
+	xor	%eax, %eax
+	wrpkru
+	mov	$1, %r13d
+	jmp	1f
 stub_batch:
-	movabs	$STUB_LIST, %r12
+	xor	%r13d, %r13d
+1:	movabs	$STUB_LIST, %r12
 	mov	(%r12), %rax
 	test	%rax, %rax
-	js	2f
-1:	mov	8(%r12), %rdi
+	js	3f
+2:	mov	8(%r12), %rdi
 	mov	16(%r12), %rsi
 	mov	24(%r12), %rdx
 	mov	32(%r12), %r10
@@ -49,12 +61,20 @@ stub_batch:
 	mov	48(%r12), %r9
 	syscall
 	cmp	$-4095, %rax
-	jae	2f
+	jae	3f
 	add	$STUB_CALL_SIZE, %r12
 	mov	(%r12), %rax
 	test	%rax, %rax
-	jns	1b
-2:	int3
+	jns	2b
+3:	test	%r13d, %r13d
+	jz	4f
+	mov	%rax, %r15
+	mov	%r14d, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	wrpkru
+	mov	%r15, %rax
+4:	int3
 	jmp	stub_park
 
 /*

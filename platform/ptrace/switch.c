@@ -57,7 +57,7 @@ enum {
 	VEC_AC = 17,
 	VEC_XM = 19
 };
-enum { PF_PROT = 1, PF_WRITE = 2, PF_USER = 4, PF_INSTR = 16 };
+enum { PF_PROT = 1, PF_WRITE = 2, PF_USER = 4, PF_INSTR = 16, PF_KEY = 32 };
 
 /*
  * Reads guest memory through the page table: at most @n bytes of one page.
@@ -250,8 +250,11 @@ static bool signal_event(
 			vsyscall(c, r, vsyscall_nr(r->rip), false, ev);
 		else if (si.si_code == SI_KERNEL)
 			exception(ev, sig, SI_KERNEL, 0, VEC_GP, 0);
-		else
+		else if (si.si_code == SEGV_MAPERR || si.si_code == SEGV_ACCERR)
 			fault(c, r, &si, ev);
+		else /* the guest's own protection keys: not a missing page */
+			exception(ev, sig, si.si_code, (uintptr_t)si.si_addr,
+				VEC_PF, PF_USER | PF_PROT | PF_KEY);
 		return true;
 	case SIGSYS:
 		vsyscall(c, r, si.si_syscall, vsyscall_nr(r->rip) < 0, ev);

@@ -130,6 +130,14 @@ static bool at_int3(uint64_t rip)
 	       stub_start[off - 1] == INT3;
 }
 
+/* Did its own code raise the signal that it stopped with? */
+static bool is_fault(pid_t tid)
+{
+	siginfo_t si;
+
+	return !pt(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)&si) && si.si_code > 0;
+}
+
 /* From where it stands to a SIGTRAP, which may be that of a routine's int3. */
 static int run_on(pid_t tid, enum tracee_kind kind, atomic_bool *kicked)
 {
@@ -144,6 +152,8 @@ static int run_on(pid_t tid, enum tracee_kind kind, atomic_bool *kicked)
 			return err;
 		if (status >> 8 == KICK_SIGNAL && kicked)
 			atomic_store(kicked, true);
+		else if (!(status >> 16) && is_fault(tid))
+			(void)kill(tid, SIGKILL); /* our code is broken */
 	}
 }
 

@@ -246,6 +246,45 @@ TEST(ptrace, floating_point_state_stays_and_moves)
 	memset(fp + 512, 0xff, 64);
 	CHECK(platform->pctx_set_fp(g.c, fp) < 0);
 	guest_free(&g);
+	free(fp);
+	free(fp2);
+}
+
+GUEST(g_keys,
+	"xor %ecx, %ecx; xor %edx, %edx; mov $-1, %eax; wrpkru\n"
+	"1: mov $39, %eax; syscall; xor %ecx, %ecx; rdpkru; mov %eax, %edi\n"
+	"mov $39, %eax; syscall; mov (%rsi), %rax");
+
+TEST(ptrace, protection_keys_do_not_disturb_batches)
+{
+	struct guest g, k = { 0 };
+
+	guest_init();
+	guest_load(&g, g_keys, g_keys_end);
+	g.r.rsi = DATA_VA;
+	guest_switch(&g);
+	if (g.ev.sig == SIGILL)
+		SKIP("this CPU has no protection keys");
+	CHECK(g.ev.kind == PEV_SYSCALL);
+	guest_map(g.as, g.c, DATA_VA + 4096, guest_frame(), PTE_W);
+	guest_unmap(g.as, NULL, DATA_VA + 4096, 1);
+	CHECK(!(ptable_get(&g.as->pt, DATA_VA + 4096) & PTE_HOST));
+	guest_expect(&g, SYS_getpid);
+	CHECK((uint32_t)g.r.rdi == ~0u);
+	/* a child's leader has the same rights */
+	k.as = guest_aspace();
+	mm_active_write(g.as);
+	CHECK(ptable_copy(&k.as->pt, &g.as->pt, 0, 1ULL << 47) == 0);
+	CHECK(platform->aspace_fork(k.as, g.as, g.c) == 0);
+	mm_active_write_done(g.as);
+	guest_unmap(k.as, NULL, STACK_VA, 1);
+	CHECK(ptable_get(&k.as->pt, STACK_VA) == 0);
+	platform->aspace_free(k.as);
+	free(k.as);
+	guest_switch(&g);
+	CHECK(g.ev.kind == PEV_EXCEPTION && g.ev.sig == SIGSEGV);
+	CHECK(g.ev.code == 4 && g.ev.addr == DATA_VA); /* SEGV_PKUERR */
+	guest_free(&g);
 }
 
 /* --- threads */
@@ -300,7 +339,10 @@ TEST(ptrace, threads_share_memory)
 	guest_expect(&g, SYS_exit);
 	CHECK(*(uint64_t *)phys_ptr(guest_data(&g)) == THREADS * ROUNDS + 2);
 	guest_free(&g);
+	free(fp);
 }
+
+static atomic_bool kick_done; /* the context may go */
 
 static void *spin_thread(void *arg)
 {
@@ -311,6 +353,8 @@ static void *spin_thread(void *arg)
 	g->r.rdi = DATA_VA;
 	guest_switch(g);
 	CHECK(g->ev.kind == PEV_KICKED);
+	while (!atomic_load(&kick_done))
+		sched_yield();
 	platform->pctx_free(g->c);
 	return NULL;
 }
@@ -340,6 +384,7 @@ TEST(ptrace, an_outsider_changes_mappings_of_running_code)
 		CHECK(*(volatile uint64_t *)word == seen);
 	}
 	platform->pctx_kick(t.c);
+	atomic_store(&kick_done, true);
 	pthread_join(id, NULL);
 	guest_free(&g);
 }

@@ -90,7 +90,12 @@ static UNUSED void guest_unmap(struct aspace *as, struct pctx *self, uint64_t va
 
 static UNUSED paddr_t guest_data(struct guest *g)
 {
-	return ptable_get(&g->as->pt, DATA_VA) & PTE_ADDR;
+	paddr_t pa;
+
+	mm_active_read(g->as);
+	pa = ptable_get(&g->as->pt, DATA_VA) & PTE_ADDR;
+	mm_active_read_done(g->as);
+	return pa;
 }
 
 static UNUSED pid_t guest_pid(struct aspace *as)
