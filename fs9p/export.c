@@ -327,6 +327,28 @@ close_file:
 	return err;
 }
 
+int export_tmpfile(int dir, const struct export_make *m, int *hfd, int *io,
+	struct p9_attr *a)
+{
+	int err, fd = -1;
+	int file = openat(
+		dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, m->mode & 0777);
+
+	if (file < 0)
+		return -errno;
+	fd = openat(proc_fd, proc_name(file).s, O_PATH | O_CLOEXEC);
+	err = fd < 0 ? -errno : export_stat(fd, a) ?: adopt(fd, m, a);
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		close(file);
+		return err;
+	}
+	*hfd = fd;
+	*io = file;
+	return 0;
+}
+
 /* --- changes */
 
 /* Runs @fn on a writable descriptor of a regular file: @io, or one of its own.

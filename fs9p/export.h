@@ -56,6 +56,9 @@ struct export_make {
  */
 int export_make(int dir, const struct export_make *m, int *hfd, int *io, struct p9_attr *a) MUST_CHECK;
 
+/* A regular file without a name, in the filesystem of @dir; m->name does not count. */
+int export_tmpfile(int dir, const struct export_make *m, int *hfd, int *io, struct p9_attr *a) MUST_CHECK;
+
 struct export_change {
 	uint32_t valid;			/* P9_SET_* */
 	uint32_t mode, uid, gid;

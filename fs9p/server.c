@@ -444,13 +444,16 @@ static int srv_make(struct p9_peer *p, const struct msg *t, struct msg *r)
 		.uid = k->uid,
 		.gid = k->gid,
 		.target = k->target };
+	bool nameless = !k->name.n && S_ISREG(k->mode);
 	struct fid *f;
-	int hfd, err = entry_get(p, k->dfid, k->name, &f, m.name);
+	int hfd, err = nameless ? dir_get(p, k->dfid, &f)
+				: entry_get(p, k->dfid, k->name, &f, m.name);
 
 	if (!err && (k->newfid == P9_NOFID || fid_find(&p->fids, k->newfid)))
 		err = -EADDRINUSE; /* before anything is made */
 	if (!err)
-		err = export_make(f->hfd, &m, &hfd, &p->donate, &r->Rmake.attr);
+		err = (nameless ? export_tmpfile : export_make)(
+			f->hfd, &m, &hfd, &p->donate, &r->Rmake.attr);
 	if (err)
 		return err;
 	r->Rmake.donated = p->donate >= 0;
