@@ -529,28 +529,35 @@ static void zero_part(struct mapping *m, int64_t start, int64_t end)
 		page_mark(m, index, true);
 }
 
+/* Is everything from @start on beyond the end, or about to be? */
+HOLDS(lc_mapping)
+static bool truncates(struct mapping *m, int64_t start, int64_t end)
+{
+	return end == INT64_MAX || (m->ops->size && m->ops->size(m) <= start);
+}
+
 void mapping_punch(struct mapping *m, int64_t start, int64_t end)
 {
-	int64_t from = ALIGN_UP((uint64_t)start, PAGE_SIZE);
-	int64_t to = end == INT64_MAX ? end : ALIGN_DOWN(end, PAGE_SIZE);
+	int64_t from = (int64_t)ALIGN_UP((uint64_t)start, PAGE_SIZE), to;
+	bool all;
 
 	if (start < 0 || start >= end)
 		return;
 	mapping_lock(m);
+	all = truncates(m, start, end);
+	to = all ? INT64_MAX : (int64_t)ALIGN_DOWN((uint64_t)end, PAGE_SIZE);
 	if (from > to) {
 		zero_part(m, start, end);
 	} else {
 		zero_part(m, start, from);
-		if (end != INT64_MAX)
+		if (!all)
 			zero_part(m, to, end);
 	}
 	if (from < to) {
 		uint64_t first = (uint64_t)from >> PAGE_SHIFT;
 		uint64_t last = ((uint64_t)to - 1) >> PAGE_SHIFT;
 
-		if (end == INT64_MAX)
-			last = INDEX_MAX;
-		unmap_pages(m, first, last, end == INT64_MAX);
+		unmap_pages(m, first, last, all);
 		pages_drop(m, first, last);
 	}
 	mapping_unlock(m);

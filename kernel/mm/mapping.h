@@ -76,9 +76,13 @@ int mapping_frame(struct mapping *m, uint64_t index, bool write, paddr_t *pa, ui
 /* Reads and writes through the page tree (memory-file kind): tmpfs's read and write. */
 ssize_t mapping_read(struct mapping *m, struct uio *to, int64_t pos, int64_t size);
 ssize_t mapping_write(struct mapping *m, struct uio *from, int64_t pos);
-/* Frees pages of [start, end) bytes, zeroes the partial ones, unmaps them everywhere. */
+/*
+ * Frees pages of [start, end) bytes, zeroes the partial ones, unmaps them everywhere.
+ * At or beyond the size (set it first), or up to INT64_MAX, it is a truncate: all that
+ * follows goes, and private copies too.
+ */
 void mapping_punch(struct mapping *m, int64_t start, int64_t end);
-/* Takes pages of [start, end) bytes out of every address space (truncate of a host file). */
+/* Takes pages of [start, end) bytes out of every address space (truncate of a host file: end INT64_MAX). */
 void mapping_unmap(struct mapping *m, int64_t start, int64_t end);
 int mapping_sync(struct mapping *m, int64_t start, int64_t end) MUST_CHECK;
 /* Next data or hole at or after @pos (SEEK_DATA, SEEK_HOLE), bounded by @size; -ENXIO. */

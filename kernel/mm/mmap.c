@@ -129,7 +129,7 @@ static int file_flags(const struct mmap_req *r, unsigned *vm)
 	case MAP_SHARED_VALIDATE:
 		if (r->flags & ~(MAP_KNOWN | MAP_TYPE | MAP_FIXED_NOREPLACE))
 			return -EOPNOTSUPP; /* MAP_SYNC too */
-					    /* fallthrough */
+		/* fallthrough */
 	case MAP_SHARED:
 		if ((r->prot & PROT_WRITE) && !file_writable(f))
 			return -EACCES;
@@ -211,9 +211,8 @@ static int64_t choose(struct mm *mm, const struct mmap_req *r, uint64_t len)
 	}
 	if (len > platform_max_addr)
 		return -ENOMEM;
-	addr = ALIGN_UP(addr, PAGE_SIZE);
-	if (r->addr && addr >= MMAP_MIN_ADDR &&
-		addr <= platform_max_addr - len &&
+	addr = ALIGN_DOWN(addr, PAGE_SIZE);
+	if (addr >= MMAP_MIN_ADDR && addr <= platform_max_addr - len &&
 		vma_range_free(mm, addr, addr + len)) {
 		next = vma_find(mm, addr + len);
 		if (!next || !(next->flags & VM_GROWSDOWN) ||
