@@ -1,10 +1,10 @@
 /*
  * container_mounts.c - the mounts that a container starts with.
  *
- * Order: the root; what every container needs and the spec forgot of /proc, /sys
- * and /dev; the spec's mounts, in its order; /dev/pts and /dev/shm where it has
- * none; then the masked and the read-only paths.  Mount points are made when they
- * are missing (kernel/vfs/synth.h).
+ * Order: the root; what every container needs and the spec forgot of /proc,
+ * /sys and /dev; the spec's mounts, in its order; /dev/pts and /dev/shm where
+ * it has none; then the masked and the read-only paths.  Mount points are made
+ * when they are missing (kernel/vfs/synth.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,25 +24,41 @@
 #define COMMON (MS_NOSUID | MS_NOEXEC)
 
 static const struct mount_conf first[] = {
-	{ .type = "proc", .source = "proc", .dest = "/proc",
-	  .flags = COMMON | MS_NODEV, .sock = -1 },
-	{ .type = "sysfs", .source = "sysfs", .dest = "/sys",
-	  .flags = COMMON | MS_NODEV | MS_RDONLY, .sock = -1 },
-	{ .type = "devtmpfs", .source = "tmpfs", .dest = "/dev",
-	  .data = "mode=755", .flags = MS_NOSUID, .sock = -1 },
+	{ .type = "proc",
+		.source = "proc",
+		.dest = "/proc",
+		.flags = COMMON | MS_NODEV,
+		.sock = -1 },
+	{ .type = "sysfs",
+		.source = "sysfs",
+		.dest = "/sys",
+		.flags = COMMON | MS_NODEV | MS_RDONLY,
+		.sock = -1 },
+	{ .type = "devtmpfs",
+		.source = "tmpfs",
+		.dest = "/dev",
+		.data = "mode=755",
+		.flags = MS_NOSUID,
+		.sock = -1 },
 };
 
 static const struct mount_conf last[] = {
-	{ .type = "devpts", .source = "devpts", .dest = "/dev/pts",
-	  .flags = COMMON, .sock = -1 },
-	{ .type = "tmpfs", .source = "shm", .dest = "/dev/shm",
-	  .flags = COMMON | MS_NODEV, .sock = -1 },
+	{ .type = "devpts",
+		.source = "devpts",
+		.dest = "/dev/pts",
+		.flags = COMMON,
+		.sock = -1 },
+	{ .type = "tmpfs",
+		.source = "shm",
+		.dest = "/dev/shm",
+		.flags = COMMON | MS_NODEV,
+		.sock = -1 },
 };
 
 /* Everything that one container_mounts() call needs. */
 struct setup {
 	struct container *c;
-	struct cred *cred;		/* root, with every capability */
+	struct cred *cred; /* root, with every capability */
 	struct walk w;
 	struct err *e;
 };
@@ -50,8 +66,8 @@ struct setup {
 static int mount_failed(struct setup *s, const struct mount_conf *m, int err)
 {
 	return err_set(s->e, -err, "mount %s on %s (type %s): %s",
-		       m->source ? m->source : "none", m->dest, m->type,
-		       strerror(-err));
+		m->source ? m->source : "none", m->dest, m->type,
+		strerror(-err));
 }
 
 /* A tmpfs on /dev is the runtime's business to fill: it becomes a devtmpfs. */
@@ -79,8 +95,8 @@ static int mount_one(struct setup *s, const struct mount_conf *m)
 	struct path where;
 	int err;
 
-	err = fc.type ? mount_point(&s->w, m->dest, m->is_file, &where) :
-		-ENODEV;
+	err = fc.type ? mount_point(&s->w, m->dest, m->is_file, &where)
+		      : -ENODEV;
 	if (err) {
 		if (m->sock >= 0)
 			close(m->sock);
@@ -100,11 +116,11 @@ static bool spec_has(const struct container_conf *conf, const char *dest)
 }
 
 static int mount_defaults(struct setup *s, const struct container_conf *conf,
-			  const struct mount_conf *list, size_t n)
+	const struct mount_conf *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		int err = spec_has(conf, list[i].dest) ? 0 :
-			mount_one(s, &list[i]);
+		int err = spec_has(conf, list[i].dest) ? 0
+						       : mount_one(s, &list[i]);
 
 		if (err)
 			return err;
@@ -122,8 +138,11 @@ static int look(struct setup *s, const char *name, struct path *out)
 static int mask_path(struct setup *s, const char *name)
 {
 	struct fs_context empty = {
-		.type = fs_type_find("tmpfs"), .source = "tmpfs",
-		.data = "size=0", .flags = MS_RDONLY, .cred = s->cred,
+		.type = fs_type_find("tmpfs"),
+		.source = "tmpfs",
+		.data = "size=0",
+		.flags = MS_RDONLY,
+		.cred = s->cred,
 		.sock = -1,
 	};
 	struct path p, null;
@@ -164,14 +183,14 @@ static int readonly_path(struct setup *s, const char *name)
 }
 
 static int for_paths(struct setup *s, const char *const *list, const char *what,
-		     int (*fn)(struct setup *s, const char *name))
+	int (*fn)(struct setup *s, const char *name))
 {
 	for (size_t i = 0; list && list[i]; i++) {
 		int err = fn(s, list[i]);
 
 		if (err)
 			return err_set(s->e, -err, "%s path %s: %s", what,
-				       list[i], strerror(-err));
+				list[i], strerror(-err));
 	}
 	return 0;
 }
@@ -190,10 +209,10 @@ static int mount_root(struct setup *s, const struct container_conf *conf)
 	int err = mnt_ns_create(&fc, &s->c->mnt_ns);
 
 	if (err)
-		return err_set(s->e, -err, "root filesystem: %s",
-			       strerror(-err));
-	s->w.root = (struct path){ s->c->mnt_ns->root,
-				   s->c->mnt_ns->root->root };
+		return err_set(
+			s->e, -err, "root filesystem: %s", strerror(-err));
+	s->w.root =
+		(struct path){ s->c->mnt_ns->root, s->c->mnt_ns->root->root };
 	s->w.start = s->w.root;
 	return 0;
 }
@@ -224,8 +243,8 @@ static int mount_spec(struct setup *s, const struct container_conf *conf)
 	return err;
 }
 
-int container_mounts(const struct container_conf *conf, struct container *c,
-		     struct err *e)
+int container_mounts(
+	const struct container_conf *conf, struct container *c, struct err *e)
 {
 	struct setup s = { .c = c, .e = e, .cred = cred_new(0, 0, NULL, 0) };
 	int err;

@@ -17,12 +17,12 @@
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/mount.h"
 
-#define MFD_SEALING	2u
-#define MFD_NOEXEC	8u
-#define SEAL_EXEC	0x20u
+#define MFD_SEALING 2u
+#define MFD_NOEXEC  8u
+#define SEAL_EXEC   0x20u
 
-int memfd_create_file(const char *name, unsigned flags,
-		      const struct cred *cred, struct file **out)
+int memfd_create_file(const char *name, unsigned flags, const struct cred *cred,
+	struct file **out)
 {
 	uint32_t mode = flags & MFD_NOEXEC ? 0666 : 0777;
 	char text[MEMFD_NAME_MAX + 8];
@@ -36,8 +36,9 @@ int memfd_create_file(const char *name, unsigned flags,
 	err = tmpfs_file_create(p.mnt->sb, S_IFREG | mode, cred, &in);
 	if (err)
 		goto put;
-	tmpfs_set_seals(in, flags & MFD_NOEXEC ? SEAL_EXEC :
-			flags & MFD_SEALING ? 0 : (unsigned)F_SEAL_SEAL);
+	tmpfs_set_seals(in, flags & MFD_NOEXEC    ? SEAL_EXEC
+			    : flags & MFD_SEALING ? 0
+						  : (unsigned)F_SEAL_SEAL);
 	n = snprintf(text, sizeof text, "memfd:%s", name);
 	p.dentry = dentry_nameless(p.mnt->root, text, (size_t)n, in);
 	if (!p.dentry) {

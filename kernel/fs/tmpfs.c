@@ -22,9 +22,9 @@
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/mount.h"
 
-#define TMPFS_MAGIC 0x01021994
-#define RAMFS_MAGIC 0x858458f6
-#define XATTR_TOTAL_MAX (128 << 10)	/* of one inode */
+#define TMPFS_MAGIC     0x01021994
+#define RAMFS_MAGIC     0x858458f6
+#define XATTR_TOTAL_MAX (128 << 10) /* of one inode */
 
 static const struct inode_ops *ops_of(uint32_t mode)
 {
@@ -40,13 +40,13 @@ static const struct inode_ops *ops_of(uint32_t mode)
 }
 
 int tnode_create(struct super *sb, uint32_t mode, uint32_t uid, uint32_t gid,
-		 uint64_t rdev, struct tnode **out)
+	uint64_t rdev, struct tnode **out)
 {
 	struct tsuper *ts = tsuper_of(sb);
 	struct tnode *tn;
 
 	if (atomic_fetch_add(&ts->inodes, 1) >= ts->max_inodes &&
-	    ts->max_inodes) {
+		ts->max_inodes) {
 		atomic_fetch_sub(&ts->inodes, 1);
 		return -ENOSPC;
 	}
@@ -74,8 +74,8 @@ void tnode_free(struct tnode *tn)
 	struct tsuper *ts = tsuper_of(tn->in.sb);
 
 	while (!list_empty(&tn->xattrs)) {
-		struct txattr *x = list_entry(tn->xattrs.next, struct txattr,
-					      link);
+		struct txattr *x =
+			list_entry(tn->xattrs.next, struct txattr, link);
 
 		list_del(&x->link);
 		free(x->value);
@@ -115,7 +115,7 @@ static struct txattr *xattr_find(struct tnode *tn, const char *name)
 {
 	struct txattr *x;
 
-	list_for_each(x, &tn->xattrs, link)
+	list_for_each (x, &tn->xattrs, link)
 		if (strcmp(x->name, name) == 0)
 			return x;
 	return NULL;
@@ -172,13 +172,13 @@ static size_t xattr_total(const struct tnode *tn)
 	const struct txattr *x;
 	size_t n = 0;
 
-	list_for_each(x, &tn->xattrs, link)
+	list_for_each (x, &tn->xattrs, link)
 		n += x->len + strlen(x->name) + sizeof *x;
 	return n;
 }
 
 int tmpfs_setxattr(struct inode *in, const char *name, const void *buf,
-		   size_t n, int flags)
+	size_t n, int flags)
 {
 	struct tnode *tn = tnode_of(in);
 	struct txattr *x = NULL, *old;
@@ -223,7 +223,7 @@ ssize_t tmpfs_listxattr(struct inode *in, char *buf, size_t n)
 	size_t used = 0;
 
 	inode_lock(in);
-	list_for_each(x, &tn->xattrs, link) {
+	list_for_each (x, &tn->xattrs, link) {
 		size_t len = strlen(x->name) + 1;
 
 		if (used + len <= n)
@@ -251,7 +251,8 @@ const struct inode_ops tmpfs_link_ops = {
 	.release = tmpfs_release,
 };
 
-const struct inode_ops tmpfs_node_ops = {	/* fifo, socket, device */
+const struct inode_ops tmpfs_node_ops = {
+	/* fifo, socket, device */
 	.getattr = tmpfs_getattr,
 	.setattr = tmpfs_setattr,
 	.getxattr = tmpfs_getxattr,
@@ -284,7 +285,7 @@ static void tmpfs_options(struct super *sb, struct strbuf *out)
 
 	if (ts->limits_shown && ts->max_pages)
 		sb_printf(out, ",size=%lluk",
-			  (unsigned long long)ts->max_pages * 4);
+			(unsigned long long)ts->max_pages * 4);
 	if (ts->mode != 01777)
 		sb_printf(out, ",mode=%o", ts->mode);
 	if (ts->uid)
@@ -302,8 +303,8 @@ static void tmpfs_kill(struct super *sb)
 	inode_get(sb->root);
 	list_add(&dirs, &tnode_of(sb->root)->kill_link);
 	while (!list_empty(&dirs)) {
-		struct tnode *dir = list_entry(dirs.next, struct tnode,
-					       kill_link);
+		struct tnode *dir =
+			list_entry(dirs.next, struct tnode, kill_link);
 
 		list_del(&dir->kill_link);
 		tmpfs_dir_clear(dir, &dirs);
@@ -371,7 +372,13 @@ static int parse_number(const char *s, int base, uint32_t *out)
 static int parse_option(struct tsuper *ts, const char *key, const char *val)
 {
 	static const char *const ignored[] = {
-		"huge", "mpol", "inode32", "inode64", "noswap", "swap", NULL,
+		"huge",
+		"mpol",
+		"inode32",
+		"inode64",
+		"noswap",
+		"swap",
+		NULL,
 	};
 	uint64_t ram = memfile_limit();
 	int64_t bytes;
@@ -381,8 +388,8 @@ static int parse_option(struct tsuper *ts, const char *key, const char *val)
 		err = parse_amount(val, ram, &bytes);
 		if (err)
 			return err;
-		ts->max_pages = (bytes + (int64_t)PAGE_SIZE - 1) /
-			(int64_t)PAGE_SIZE;
+		ts->max_pages =
+			(bytes + (int64_t)PAGE_SIZE - 1) / (int64_t)PAGE_SIZE;
 		ts->limits_shown = true;
 		return 0;
 	}
@@ -415,7 +422,7 @@ static int parse_options(struct tsuper *ts, const char *data)
 	if (err)
 		return err;
 	for (o = strtok_r(copy, ",", &save); o && !err;
-	     o = strtok_r(NULL, ",", &save)) {
+		o = strtok_r(NULL, ",", &save)) {
 		char *val = strchr(o, '=');
 
 		if (val)
@@ -426,8 +433,8 @@ static int parse_options(struct tsuper *ts, const char *data)
 	return err;
 }
 
-static int tmpfs_new(const struct fs_context *fc, uint32_t magic,
-		     struct super **out)
+static int tmpfs_new(
+	const struct fs_context *fc, uint32_t magic, struct super **out)
 {
 	struct tsuper *ts = calloc(1, sizeof *ts);
 	struct tnode *root;
@@ -446,7 +453,7 @@ static int tmpfs_new(const struct fs_context *fc, uint32_t magic,
 	err = fc->data ? parse_options(ts, fc->data) : 0;
 	if (!err)
 		err = tnode_create(&ts->sb, S_IFDIR | ts->mode, ts->uid,
-				   ts->gid, 0, &root);
+			ts->gid, 0, &root);
 	if (err) {
 		free(ts);
 		return err;

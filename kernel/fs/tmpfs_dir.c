@@ -28,8 +28,8 @@ static uint32_t name_hash(const char *name, size_t len)
 	return h;
 }
 
-static int name_cmp(const struct tentry *e, uint32_t hash, const char *name,
-		    size_t len)
+static int name_cmp(
+	const struct tentry *e, uint32_t hash, const char *name, size_t len)
 {
 	if (e->hash != hash)
 		return hash < e->hash ? -1 : 1;
@@ -38,8 +38,8 @@ static int name_cmp(const struct tentry *e, uint32_t hash, const char *name,
 	return memcmp(name, e->name, len);
 }
 
-static struct tentry *entry_find(struct tnode *dir, const char *name,
-				 size_t len)
+static struct tentry *entry_find(
+	struct tnode *dir, const char *name, size_t len)
 {
 	struct rb_node *n = dir->names.root;
 	uint32_t hash = name_hash(name, len);
@@ -63,8 +63,8 @@ static void name_insert(struct tnode *dir, struct tentry *e)
 		struct tentry *at = rb_entry(*link, struct tentry, by_name);
 
 		parent = *link;
-		link = &parent->child[name_cmp(at, e->hash, e->name,
-					       e->len) > 0];
+		link = &parent->child[name_cmp(at, e->hash, e->name, e->len) >
+				      0];
 	}
 	rb_link(&e->by_name, parent, link);
 	rb_rebalance(&dir->names, &e->by_name);
@@ -81,8 +81,8 @@ static void order_append(struct tnode *dir, struct tentry *e)
 }
 
 /* Adds @name for @in (the reference is consumed, unless it fails). */
-static int entry_add(struct tnode *dir, const char *name, size_t len,
-		     struct inode *in)
+static int entry_add(
+	struct tnode *dir, const char *name, size_t len, struct inode *in)
 {
 	struct tentry *e = malloc(sizeof *e + len + 1);
 
@@ -116,8 +116,8 @@ void tmpfs_dir_clear(struct tnode *dir, struct list *dirs)
 	struct rb_node *n;
 
 	while ((n = rb_first(&dir->names))) {
-		struct inode *in = entry_remove(dir, rb_entry(n, struct tentry,
-							      by_name));
+		struct inode *in =
+			entry_remove(dir, rb_entry(n, struct tentry, by_name));
 
 		if (S_ISDIR(in->mode))
 			list_add(dirs, &tnode_of(in)->kill_link);
@@ -126,8 +126,8 @@ void tmpfs_dir_clear(struct tnode *dir, struct list *dirs)
 	}
 }
 
-static int dir_lookup(struct inode *dir, const char *name, size_t len,
-		      struct inode **out)
+static int dir_lookup(
+	struct inode *dir, const char *name, size_t len, struct inode **out)
 {
 	struct tentry *e = entry_find(tnode_of(dir), name, len);
 
@@ -139,8 +139,8 @@ static int dir_lookup(struct inode *dir, const char *name, size_t len,
 
 /* A new object with a name in @dir. */
 static int dir_make(struct inode *dir, const char *name, size_t len,
-		    uint32_t mode, uint64_t rdev, const struct cred *cred,
-		    char *target, struct inode **out)
+	uint32_t mode, uint64_t rdev, const struct cred *cred, char *target,
+	struct inode **out)
 {
 	struct tnode *tn;
 	uint32_t gid;
@@ -153,7 +153,7 @@ static int dir_make(struct inode *dir, const char *name, size_t len,
 	tn->target = target;
 	err = entry_add(tnode_of(dir), name, len, inode_get(&tn->in));
 	if (err) {
-		tn->target = NULL;	/* stays the caller's */
+		tn->target = NULL; /* stays the caller's */
 		inode_put(&tn->in);
 		inode_put(&tn->in);
 		return err;
@@ -168,22 +168,20 @@ static int dir_make(struct inode *dir, const char *name, size_t len,
 }
 
 static int dir_create(struct inode *dir, const char *name, size_t len,
-		      uint32_t mode, const struct cred *cred,
-		      struct inode **out)
+	uint32_t mode, const struct cred *cred, struct inode **out)
 {
 	return dir_make(dir, name, len, mode, 0, cred, NULL, out);
 }
 
 static int dir_mknod(struct inode *dir, const char *name, size_t len,
-		     uint32_t mode, uint64_t rdev, const struct cred *cred,
-		     struct inode **out)
+	uint32_t mode, uint64_t rdev, const struct cred *cred,
+	struct inode **out)
 {
 	return dir_make(dir, name, len, mode, rdev, cred, NULL, out);
 }
 
 static int dir_symlink(struct inode *dir, const char *name, size_t len,
-		       const char *target, const struct cred *cred,
-		       struct inode **out)
+	const char *target, const struct cred *cred, struct inode **out)
 {
 	char *copy = strdup(target);
 	int err;
@@ -197,7 +195,7 @@ static int dir_symlink(struct inode *dir, const char *name, size_t len,
 }
 
 static int dir_tmpfile(struct inode *dir, uint32_t mode,
-		       const struct cred *cred, struct inode **out)
+	const struct cred *cred, struct inode **out)
 {
 	struct tnode *tn;
 	uint32_t gid;
@@ -212,8 +210,8 @@ static int dir_tmpfile(struct inode *dir, uint32_t mode,
 	return 0;
 }
 
-static int dir_link(struct inode *dir, const char *name, size_t len,
-		    struct inode *target)
+static int dir_link(
+	struct inode *dir, const char *name, size_t len, struct inode *target)
 {
 	int err = entry_add(tnode_of(dir), name, len, inode_get(target));
 
@@ -227,8 +225,8 @@ static int dir_link(struct inode *dir, const char *name, size_t len,
 	return 0;
 }
 
-static int dir_unlink(struct inode *dir, const char *name, size_t len,
-		      struct inode *victim)
+static int dir_unlink(
+	struct inode *dir, const char *name, size_t len, struct inode *victim)
 {
 	struct tentry *e = entry_find(tnode_of(dir), name, len);
 
@@ -241,8 +239,8 @@ static int dir_unlink(struct inode *dir, const char *name, size_t len,
 	return 0;
 }
 
-static int dir_rmdir(struct inode *dir, const char *name, size_t len,
-		     struct inode *victim)
+static int dir_rmdir(
+	struct inode *dir, const char *name, size_t len, struct inode *victim)
 {
 	struct tentry *e = entry_find(tnode_of(dir), name, len);
 
@@ -259,8 +257,8 @@ static int dir_rmdir(struct inode *dir, const char *name, size_t len,
 }
 
 /* ".." of a directory that moved counts for another parent. */
-static void parent_changed(const struct inode *in, struct inode *from,
-			   struct inode *to)
+static void parent_changed(
+	const struct inode *in, struct inode *from, struct inode *to)
 {
 	if (!S_ISDIR(in->mode))
 		return;
@@ -269,8 +267,8 @@ static void parent_changed(const struct inode *in, struct inode *from,
 }
 
 static int dir_rename(struct inode *odir, const char *oname,
-		      struct inode *moved, struct inode *ndir,
-		      const char *nname, struct inode *victim, unsigned flags)
+	struct inode *moved, struct inode *ndir, const char *nname,
+	struct inode *victim, unsigned flags)
 {
 	struct tentry *o = entry_find(tnode_of(odir), oname, strlen(oname));
 	struct tentry *n = entry_find(tnode_of(ndir), nname, strlen(nname));
@@ -303,7 +301,7 @@ static int dir_rename(struct inode *odir, const char *oname,
 		if (err)
 			return err;
 		parent_changed(moved, odir, ndir);
-		(void)entry_remove(tnode_of(odir), o);	/* moved with it */
+		(void)entry_remove(tnode_of(odir), o); /* moved with it */
 	}
 	moved->ctime = inode_now();
 	inode_touch(odir);
@@ -335,9 +333,9 @@ static int dir_readdir(struct file *f, struct dirsink *to, int64_t *pos)
 	if (!dirsink_dots(f, to, pos))
 		return 0;
 	for (e = entry_at(dir, *pos); e;
-	     e = rb_entry(rb_next(&e->by_pos), struct tentry, by_pos)) {
+		e = rb_entry(rb_next(&e->by_pos), struct tentry, by_pos)) {
 		if (!dirsink_emit(to, e->name, e->len, e->in->ino,
-				  (e->in->mode & S_IFMT) >> 12, e->pos + 1))
+			    (e->in->mode & S_IFMT) >> 12, e->pos + 1))
 			return 0;
 		*pos = e->pos + 1;
 	}
@@ -349,7 +347,7 @@ static int dir_fsync(struct file *f, bool datasync)
 {
 	(void)f;
 	(void)datasync;
-	return 0;			/* memory is all the storage there is */
+	return 0; /* memory is all the storage there is */
 }
 
 static void dir_release(struct file *f)
@@ -366,7 +364,7 @@ static const struct file_ops dir_file_ops = {
 };
 
 int tmpfs_dir_open(struct inode *in, const struct path *path, int flags,
-		   struct cred *cred, struct file **out)
+	struct cred *cred, struct file **out)
 {
 	struct file *f = malloc(sizeof *f);
 

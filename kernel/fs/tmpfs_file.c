@@ -2,8 +2,8 @@
  * tmpfs_file.c - regular files in memory.
  *
  * The pages are a mapping's (kernel/mm/mapping.h), so read, write and mmap see
- * the same ones.  The VFS holds the inode's write lock in write, fallocate and in a
- * setattr of the size.
+ * the same ones.  The VFS holds the inode's write lock in write, fallocate and
+ * in a setattr of the size.
  *
  * Limits: pages count against size= when a write or fallocate makes them.  A
  * fault of a shared mapping makes pages unasked; those are counted at the next
@@ -155,8 +155,7 @@ static int64_t file_seek(struct file *f, int64_t off, int whence)
 	return mapping_seek(&tn->map, off, size, whence == SEEK_DATA);
 }
 
-static int file_mmap(struct file *f, int prot, int flags,
-		     struct mapping **out)
+static int file_mmap(struct file *f, int prot, int flags, struct mapping **out)
 {
 	struct tnode *tn = tnode_of(f->inode);
 
@@ -170,7 +169,7 @@ static int file_fsync(struct file *f, bool datasync)
 {
 	(void)f;
 	(void)datasync;
-	return 0;			/* memory is all the storage there is */
+	return 0; /* memory is all the storage there is */
 }
 
 static int file_fallocate(struct file *f, int mode, int64_t off, int64_t len)
@@ -221,7 +220,7 @@ static const struct file_ops file_ops = {
 };
 
 int tmpfs_open(struct inode *in, const struct path *path, int flags,
-	       struct cred *cred, struct file **out)
+	struct cred *cred, struct file **out)
 {
 	struct file *f = malloc(sizeof *f);
 
@@ -243,8 +242,8 @@ static int resize(struct tnode *tn, int64_t size)
 		return -EPERM;
 	in->size = size;
 	if (size < old) {
-		mapping_punch(&tn->map, size,
-			      ALIGN_UP(old, (int64_t)PAGE_SIZE));
+		mapping_punch(
+			&tn->map, size, ALIGN_UP(old, (int64_t)PAGE_SIZE));
 		charge_sync(tn);
 	}
 	inode_touch(in);
@@ -263,7 +262,7 @@ int tmpfs_setattr(struct inode *in, const struct iattr *a)
 }
 
 int tmpfs_file_create(struct super *sb, uint32_t mode, const struct cred *cred,
-		      struct inode **out)
+	struct inode **out)
 {
 	struct tnode *tn;
 	int err = tnode_create(sb, mode, cred->fsuid, cred->fsgid, 0, &tn);

@@ -16,13 +16,14 @@
 #include "kernel/vfs/flock.h"
 #include "kernel/vfs/namei.h"
 
-#define G_O_LARGEFILE  0100000
-#define G_O_TMPFILE    020000000		/* without O_DIRECTORY */
-#define OPEN_KNOWN (FILE_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | \
-	O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_ASYNC | O_DIRECT | \
-	G_O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | \
-	O_PATH | G_O_TMPFILE)
-#define OPEN_CREATES (O_CREAT | G_O_TMPFILE)
+#define G_O_LARGEFILE 0100000
+#define G_O_TMPFILE   020000000 /* without O_DIRECTORY */
+#define OPEN_KNOWN                                                         \
+	(FILE_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | \
+		O_NONBLOCK | O_SYNC | O_DSYNC | O_ASYNC | O_DIRECT |       \
+		G_O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |     \
+		O_CLOEXEC | O_PATH | G_O_TMPFILE)
+#define OPEN_CREATES  (O_CREAT | G_O_TMPFILE)
 #define RANGE_UNSHARE 2u
 #define RANGE_CLOEXEC 4u
 
@@ -33,14 +34,15 @@ struct open_how_abi {
 static int open_flags_check(int flags)
 {
 	if (flags & G_O_TMPFILE &&
-	    (!(flags & O_DIRECTORY) || flags & O_CREAT ||
-	     (flags & FILE_ACCMODE) == O_RDONLY) && !(flags & O_PATH))
+		(!(flags & O_DIRECTORY) || flags & O_CREAT ||
+			(flags & FILE_ACCMODE) == O_RDONLY) &&
+		!(flags & O_PATH))
 		return -EINVAL;
 	return 0;
 }
 
 static long do_open(struct task *t, int dfd, uaddr_t upath, int flags,
-		    uint32_t mode, unsigned lookup)
+	uint32_t mode, unsigned lookup)
 {
 	struct file *f;
 	struct walk w;
@@ -74,24 +76,24 @@ static long do_open(struct task *t, int dfd, uaddr_t upath, int flags,
 long sys_open(struct task *t, struct sysargs a)
 {
 	return do_open(t, AT_FDCWD, arg_addr(a, 0), arg_int(a, 1) & OPEN_KNOWN,
-		       arg_uint(a, 2), 0);
+		arg_uint(a, 2), 0);
 }
 
 long sys_openat(struct task *t, struct sysargs a)
 {
 	return do_open(t, arg_int(a, 0), arg_addr(a, 1),
-		       arg_int(a, 2) & OPEN_KNOWN, arg_uint(a, 3), 0);
+		arg_int(a, 2) & OPEN_KNOWN, arg_uint(a, 3), 0);
 }
 
 long sys_creat(struct task *t, struct sysargs a)
 {
 	return do_open(t, AT_FDCWD, arg_addr(a, 0),
-		       O_CREAT | O_WRONLY | O_TRUNC, arg_uint(a, 1), 0);
+		O_CREAT | O_WRONLY | O_TRUNC, arg_uint(a, 1), 0);
 }
 
 /* Reads struct open_how of any size: what we do not know must be zero. */
-static int copyin_how(struct task *t, uaddr_t u, size_t n,
-		      struct open_how_abi *how)
+static int copyin_how(
+	struct task *t, uaddr_t u, size_t n, struct open_how_abi *how)
 {
 	char extra[64];
 	int err;
@@ -117,12 +119,15 @@ static int copyin_how(struct task *t, uaddr_t u, size_t n,
 static int resolve_flags(uint64_t resolve, unsigned *lookup)
 {
 	static const unsigned map[] = {
-		LOOKUP_NO_XDEV, LOOKUP_NO_MAGIC, LOOKUP_NO_LINKS,
-		LOOKUP_BENEATH, LOOKUP_IN_ROOT,
+		LOOKUP_NO_XDEV,
+		LOOKUP_NO_MAGIC,
+		LOOKUP_NO_LINKS,
+		LOOKUP_BENEATH,
+		LOOKUP_IN_ROOT,
 	};
 
 	*lookup = 0;
-	if (resolve & 32)		/* RESOLVE_CACHED */
+	if (resolve & 32) /* RESOLVE_CACHED */
 		return -EAGAIN;
 	if (resolve & ~31ULL)
 		return -EINVAL;
@@ -143,17 +148,17 @@ long sys_openat2(struct task *t, struct sysargs a)
 	if (err)
 		return err;
 	if (how.flags & ~(uint64_t)OPEN_KNOWN || how.mode & ~07777ULL ||
-	    (how.mode && !(how.flags & OPEN_CREATES)))
+		(how.mode && !(how.flags & OPEN_CREATES)))
 		return -EINVAL;
 	if (how.flags & O_PATH &&
-	    how.flags & ~(uint64_t)(O_PATH | O_DIRECTORY | O_NOFOLLOW |
-				    O_CLOEXEC))
+		how.flags & ~(uint64_t)(O_PATH | O_DIRECTORY | O_NOFOLLOW |
+					O_CLOEXEC))
 		return -EINVAL;
 	err = resolve_flags(how.resolve, &lookup);
 	if (err)
 		return err;
 	return do_open(t, arg_int(a, 0), arg_addr(a, 1), (int)how.flags,
-		       (uint32_t)how.mode, lookup);
+		(uint32_t)how.mode, lookup);
 }
 
 long sys_close(struct task *t, struct sysargs a)
@@ -167,8 +172,7 @@ long sys_close_range(struct task *t, struct sysargs a)
 	unsigned flags = arg_uint(a, 2);
 	int err;
 
-	if (flags & ~(RANGE_UNSHARE | RANGE_CLOEXEC) ||
-	    first > last)
+	if (flags & ~(RANGE_UNSHARE | RANGE_CLOEXEC) || first > last)
 		return -EINVAL;
 	if (flags & RANGE_UNSHARE) {
 		err = fdtable_unshare(t);

@@ -17,13 +17,13 @@
 #include "kernel/vfs/mount.h"
 #include "kernel/vfs/namei.h"
 
-#define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
+#define PROPAGATION  (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 #define G_MS_MGC_VAL 0xc0ed0000u
 #define G_MS_MGC_MSK 0xffff0000u
 
 /* A path name of the guest, looked up: references in *@out. */
-static int lookup_user(struct task *t, uaddr_t u, unsigned flags,
-		       struct path *out)
+static int lookup_user(
+	struct task *t, uaddr_t u, unsigned flags, struct path *out)
 {
 	struct walk w;
 	char *name;
@@ -62,8 +62,7 @@ static int string_in(struct task *t, uaddr_t u, char **out)
 }
 
 static int mount_new_type(struct task *t, const struct path *where,
-			  const char *source, const char *type,
-			  unsigned flags, const char *data)
+	const char *source, const char *type, unsigned flags, const char *data)
 {
 	struct fs_context fc = {
 		.type = type ? fs_type_find(type) : NULL,
@@ -97,7 +96,7 @@ static int mount_propagation(const struct path *where, unsigned flags)
 }
 
 static int mount_from(struct task *t, const char *source,
-		      const struct path *where, unsigned flags)
+	const struct path *where, unsigned flags)
 {
 	struct path from;
 	struct walk w;
@@ -123,8 +122,7 @@ static int mount_from(struct task *t, const char *source,
 }
 
 static int do_mount(struct task *t, const struct path *where,
-		    const char *source, const char *type, unsigned flags,
-		    const char *data)
+	const char *source, const char *type, unsigned flags, const char *data)
 {
 	if ((flags & (MS_REMOUNT | MS_BIND)) == (MS_REMOUNT | MS_BIND))
 		return mount_remount(where, flags, data, true);
@@ -154,8 +152,9 @@ long sys_mount(struct task *t, struct sysargs a)
 	if (!err) {
 		if ((flags & G_MS_MGC_MSK) == G_MS_MGC_VAL)
 			flags &= ~G_MS_MGC_MSK;
-		err = !task_capable(t, CAP_SYS_ADMIN) ? -EPERM :
-			do_mount(t, &where, source, type, flags, data);
+		err = !task_capable(t, CAP_SYS_ADMIN)
+			      ? -EPERM
+			      : do_mount(t, &where, source, type, flags, data);
 		path_put(&where);
 	}
 	free(source);
@@ -177,7 +176,7 @@ long sys_umount2(struct task *t, struct sysargs a)
 	if (flags & MNT_EXPIRE && flags & (MNT_FORCE | MNT_DETACH))
 		return -EINVAL;
 	err = lookup_user(t, arg_addr(a, 0),
-			  flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &p);
+		flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &p);
 	if (err)
 		return err;
 	err = mount_remove(t, &p, flags);
@@ -204,7 +203,8 @@ long sys_pivot_root(struct task *t, struct sysargs a)
 	return err;
 }
 
-/* The task's root or working directory becomes @p, whose references it takes. */
+/* The task's root or working directory becomes @p, whose references it takes.
+ */
 static void fsctx_set(struct task *t, struct path *p, bool root)
 {
 	struct path *at = root ? &t->fs->root : &t->fs->cwd, old;

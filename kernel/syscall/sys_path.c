@@ -20,11 +20,11 @@
 #include "kernel/vfs/namei.h"
 #include "kernel/vfs/stat.h"
 
-#define G_AT_EACCESS	      0x200
-#define G_AT_NO_AUTOMOUNT     0x800
-#define G_AT_STATX_SYNC_TYPE  0x6000
-#define G_UTIME_NOW	      0x3fffffff
-#define G_UTIME_OMIT	      0x3ffffffe
+#define G_AT_EACCESS         0x200
+#define G_AT_NO_AUTOMOUNT    0x800
+#define G_AT_STATX_SYNC_TYPE 0x6000
+#define G_UTIME_NOW          0x3fffffff
+#define G_UTIME_OMIT         0x3ffffffe
 
 /* A name of the guest, and from where it is looked up. */
 struct named {
@@ -55,8 +55,8 @@ static void named_done(struct named *n)
  * path is empty for a file that has none.
  */
 struct target {
-	struct path path;		/* reference */
-	struct inode *in;		/* borrowed */
+	struct path path; /* reference */
+	struct inode *in; /* borrowed */
 	struct fdref fd;
 };
 
@@ -77,8 +77,8 @@ static void target_done(struct target *o)
 	fd_done(&o->fd);
 }
 
-static int target_name(struct task *t, int dfd, uaddr_t u, int at,
-		       struct target *o)
+static int target_name(
+	struct task *t, int dfd, uaddr_t u, int at, struct target *o)
 {
 	unsigned flags = at & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
 	struct named n;
@@ -123,7 +123,7 @@ static long do_stat(struct task *t, int dfd, uaddr_t name, uaddr_t buf, int at)
 	long err;
 
 	if (at & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | G_AT_NO_AUTOMOUNT |
-		   G_AT_STATX_SYNC_TYPE))
+			 G_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = target_name(t, dfd, name, at, &o);
 	if (err)
@@ -141,13 +141,13 @@ long sys_stat(struct task *t, struct sysargs a)
 long sys_lstat(struct task *t, struct sysargs a)
 {
 	return do_stat(t, AT_FDCWD, arg_addr(a, 0), arg_addr(a, 1),
-		       AT_SYMLINK_NOFOLLOW);
+		AT_SYMLINK_NOFOLLOW);
 }
 
 long sys_newfstatat(struct task *t, struct sysargs a)
 {
 	return do_stat(t, arg_int(a, 0), arg_addr(a, 1), arg_addr(a, 2),
-		       arg_int(a, 3));
+		arg_int(a, 3));
 }
 
 long sys_fstat(struct task *t, struct sysargs a)
@@ -172,9 +172,9 @@ long sys_statx(struct task *t, struct sysargs a)
 	long err;
 
 	if (arg_uint(a, 3) & 0x80000000u ||
-	    (at & G_AT_STATX_SYNC_TYPE) == G_AT_STATX_SYNC_TYPE ||
-	    at & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | G_AT_NO_AUTOMOUNT |
-		   G_AT_STATX_SYNC_TYPE))
+		(at & G_AT_STATX_SYNC_TYPE) == G_AT_STATX_SYNC_TYPE ||
+		at & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | G_AT_NO_AUTOMOUNT |
+			     G_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = target_name(t, arg_int(a, 0), arg_addr(a, 1), at, &o);
 	if (err)
@@ -188,16 +188,16 @@ long sys_statx(struct task *t, struct sysargs a)
 	return err;
 }
 
-static long do_access(struct task *t, int dfd, uaddr_t name, unsigned mode,
-		      int at)
+static long do_access(
+	struct task *t, int dfd, uaddr_t name, unsigned mode, int at)
 {
 	struct cred *real = NULL;
 	struct named n;
 	struct path p;
 	long err;
 
-	if (mode & ~7u || at & ~(G_AT_EACCESS | AT_SYMLINK_NOFOLLOW |
-				 AT_EMPTY_PATH))
+	if (mode & ~7u ||
+		at & ~(G_AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	err = named_in(t, dfd, name, &n);
 	if (err)
@@ -209,9 +209,9 @@ static long do_access(struct task *t, int dfd, uaddr_t name, unsigned mode,
 	}
 	if (!err)
 		err = path_lookup(&n.w, n.name,
-				  (at & AT_SYMLINK_NOFOLLOW ? 0 :
-				   LOOKUP_FOLLOW) |
-				  (at & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
+			(at & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+				(at & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
+			&p);
 	if (!err) {
 		err = path_access(&p, n.w.cred, mode);
 		path_put(&p);
@@ -234,7 +234,7 @@ long sys_faccessat(struct task *t, struct sysargs a)
 long sys_faccessat2(struct task *t, struct sysargs a)
 {
 	return do_access(t, arg_int(a, 0), arg_addr(a, 1), arg_uint(a, 2),
-			 arg_int(a, 3));
+		arg_int(a, 3));
 }
 
 static long do_mkdir(struct task *t, int dfd, uaddr_t name, unsigned mode)
@@ -259,8 +259,8 @@ long sys_mkdirat(struct task *t, struct sysargs a)
 	return do_mkdir(t, arg_int(a, 0), arg_addr(a, 1), arg_uint(a, 2));
 }
 
-static long do_mknod(struct task *t, int dfd, uaddr_t name, unsigned mode,
-		     unsigned dev)
+static long do_mknod(
+	struct task *t, int dfd, uaddr_t name, unsigned mode, unsigned dev)
 {
 	struct named n;
 	long err;
@@ -292,14 +292,14 @@ static long do_mknod(struct task *t, int dfd, uaddr_t name, unsigned mode,
 
 long sys_mknod(struct task *t, struct sysargs a)
 {
-	return do_mknod(t, AT_FDCWD, arg_addr(a, 0), arg_uint(a, 1),
-			arg_uint(a, 2));
+	return do_mknod(
+		t, AT_FDCWD, arg_addr(a, 0), arg_uint(a, 1), arg_uint(a, 2));
 }
 
 long sys_mknodat(struct task *t, struct sysargs a)
 {
 	return do_mknod(t, arg_int(a, 0), arg_addr(a, 1), arg_uint(a, 2),
-			arg_uint(a, 3));
+		arg_uint(a, 3));
 }
 
 static long do_unlink(struct task *t, int dfd, uaddr_t name, bool dir)
@@ -330,12 +330,12 @@ long sys_unlinkat(struct task *t, struct sysargs a)
 
 	if (flags & ~AT_REMOVEDIR)
 		return -EINVAL;
-	return do_unlink(t, arg_int(a, 0), arg_addr(a, 1),
-			 flags & AT_REMOVEDIR);
+	return do_unlink(
+		t, arg_int(a, 0), arg_addr(a, 1), flags & AT_REMOVEDIR);
 }
 
 static long do_rename(struct task *t, int odfd, uaddr_t oname, int ndfd,
-		      uaddr_t nname, unsigned flags)
+	uaddr_t nname, unsigned flags)
 {
 	struct named o, n;
 	long err;
@@ -344,9 +344,9 @@ static long do_rename(struct task *t, int odfd, uaddr_t oname, int ndfd,
 				RENAME_WHITEOUT))
 		return -EINVAL;
 	if (flags & RENAME_EXCHANGE &&
-	    flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))
+		flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))
 		return -EINVAL;
-	if (flags & RENAME_WHITEOUT)	/* GAP: no filesystem makes them */
+	if (flags & RENAME_WHITEOUT) /* GAP: no filesystem makes them */
 		return task_capable(t, CAP_MKNOD) ? -EINVAL : -EPERM;
 	err = named_in(t, odfd, oname, &o);
 	if (err)
@@ -362,24 +362,24 @@ static long do_rename(struct task *t, int odfd, uaddr_t oname, int ndfd,
 
 long sys_rename(struct task *t, struct sysargs a)
 {
-	return do_rename(t, AT_FDCWD, arg_addr(a, 0), AT_FDCWD,
-			 arg_addr(a, 1), 0);
+	return do_rename(
+		t, AT_FDCWD, arg_addr(a, 0), AT_FDCWD, arg_addr(a, 1), 0);
 }
 
 long sys_renameat(struct task *t, struct sysargs a)
 {
 	return do_rename(t, arg_int(a, 0), arg_addr(a, 1), arg_int(a, 2),
-			 arg_addr(a, 3), 0);
+		arg_addr(a, 3), 0);
 }
 
 long sys_renameat2(struct task *t, struct sysargs a)
 {
 	return do_rename(t, arg_int(a, 0), arg_addr(a, 1), arg_int(a, 2),
-			 arg_addr(a, 3), arg_uint(a, 4));
+		arg_addr(a, 3), arg_uint(a, 4));
 }
 
 static long do_link(struct task *t, int odfd, uaddr_t oname, int ndfd,
-		    uaddr_t nname, int at)
+	uaddr_t nname, int at)
 {
 	struct target from;
 	struct named n;
@@ -389,15 +389,16 @@ static long do_link(struct task *t, int odfd, uaddr_t oname, int ndfd,
 		return -EINVAL;
 	if (at & AT_EMPTY_PATH && !task_capable(t, CAP_DAC_READ_SEARCH))
 		return -ENOENT;
-	err = target_name(t, odfd, oname, (at & AT_EMPTY_PATH) |
-			  (at & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW),
-			  &from);
+	err = target_name(t, odfd, oname,
+		(at & AT_EMPTY_PATH) |
+			(at & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW),
+		&from);
 	if (err)
 		return err;
 	err = named_in(t, ndfd, nname, &n);
 	if (!err) {
-		err = from.path.dentry ? vfs_link(&from.path, &n.w, n.name) :
-			-EXDEV;
+		err = from.path.dentry ? vfs_link(&from.path, &n.w, n.name)
+				       : -EXDEV;
 		named_done(&n);
 	}
 	target_done(&from);
@@ -406,14 +407,14 @@ static long do_link(struct task *t, int odfd, uaddr_t oname, int ndfd,
 
 long sys_link(struct task *t, struct sysargs a)
 {
-	return do_link(t, AT_FDCWD, arg_addr(a, 0), AT_FDCWD, arg_addr(a, 1),
-		       0);
+	return do_link(
+		t, AT_FDCWD, arg_addr(a, 0), AT_FDCWD, arg_addr(a, 1), 0);
 }
 
 long sys_linkat(struct task *t, struct sysargs a)
 {
 	return do_link(t, arg_int(a, 0), arg_addr(a, 1), arg_int(a, 2),
-		       arg_addr(a, 3), arg_int(a, 4));
+		arg_addr(a, 3), arg_int(a, 4));
 }
 
 static long do_symlink(struct task *t, uaddr_t target, int dfd, uaddr_t name)
@@ -443,8 +444,8 @@ long sys_symlinkat(struct task *t, struct sysargs a)
 	return do_symlink(t, arg_addr(a, 0), arg_int(a, 1), arg_addr(a, 2));
 }
 
-static long do_readlink(struct task *t, int dfd, uaddr_t name, uaddr_t buf,
-			int size)
+static long do_readlink(
+	struct task *t, int dfd, uaddr_t name, uaddr_t buf, int size)
 {
 	struct named n;
 	char *text;
@@ -468,19 +469,19 @@ static long do_readlink(struct task *t, int dfd, uaddr_t name, uaddr_t buf,
 
 long sys_readlink(struct task *t, struct sysargs a)
 {
-	return do_readlink(t, AT_FDCWD, arg_addr(a, 0), arg_addr(a, 1),
-			   arg_int(a, 2));
+	return do_readlink(
+		t, AT_FDCWD, arg_addr(a, 0), arg_addr(a, 1), arg_int(a, 2));
 }
 
 long sys_readlinkat(struct task *t, struct sysargs a)
 {
 	return do_readlink(t, arg_int(a, 0), arg_addr(a, 1), arg_addr(a, 2),
-			   arg_int(a, 3));
+		arg_int(a, 3));
 }
 
 /* Applies @change to @o (whose references end here). */
-static long target_change(struct task *t, struct target *o,
-			  struct iattr *change)
+static long target_change(
+	struct task *t, struct target *o, struct iattr *change)
 {
 	long err;
 
@@ -492,8 +493,8 @@ static long target_change(struct task *t, struct target *o,
 	return err;
 }
 
-static long do_chmod(struct task *t, int dfd, uaddr_t name, unsigned mode,
-		     int at)
+static long do_chmod(
+	struct task *t, int dfd, uaddr_t name, unsigned mode, int at)
 {
 	struct iattr change = { .valid = ATTR_MODE, .mode = mode & 07777 };
 	struct target o;
@@ -524,13 +525,13 @@ long sys_fchmodat(struct task *t, struct sysargs a)
 long sys_fchmodat2(struct task *t, struct sysargs a)
 {
 	return do_chmod(t, arg_int(a, 0), arg_addr(a, 1), arg_uint(a, 2),
-			arg_int(a, 3));
+		arg_int(a, 3));
 }
 
 long sys_fchmod(struct task *t, struct sysargs a)
 {
 	struct iattr change = { .valid = ATTR_MODE,
-				.mode = arg_uint(a, 1) & 07777 };
+		.mode = arg_uint(a, 1) & 07777 };
 	struct target o = { .in = NULL };
 	long err = target_fd(t, arg_int(a, 0), false, &o);
 
@@ -541,14 +542,14 @@ static struct iattr owner_change(unsigned uid, unsigned gid)
 {
 	return (struct iattr){
 		.valid = (uid != ~0u ? (unsigned)ATTR_UID : 0) |
-			(gid != ~0u ? (unsigned)ATTR_GID : 0),
+			 (gid != ~0u ? (unsigned)ATTR_GID : 0),
 		.uid = uid,
 		.gid = gid,
 	};
 }
 
 static long do_chown(struct task *t, int dfd, uaddr_t name, unsigned uid,
-		     unsigned gid, int at)
+	unsigned gid, int at)
 {
 	struct iattr change = owner_change(uid, gid);
 	struct target o;
@@ -562,20 +563,20 @@ static long do_chown(struct task *t, int dfd, uaddr_t name, unsigned uid,
 
 long sys_chown(struct task *t, struct sysargs a)
 {
-	return do_chown(t, AT_FDCWD, arg_addr(a, 0), arg_uint(a, 1),
-			arg_uint(a, 2), 0);
+	return do_chown(
+		t, AT_FDCWD, arg_addr(a, 0), arg_uint(a, 1), arg_uint(a, 2), 0);
 }
 
 long sys_lchown(struct task *t, struct sysargs a)
 {
 	return do_chown(t, AT_FDCWD, arg_addr(a, 0), arg_uint(a, 1),
-			arg_uint(a, 2), AT_SYMLINK_NOFOLLOW);
+		arg_uint(a, 2), AT_SYMLINK_NOFOLLOW);
 }
 
 long sys_fchownat(struct task *t, struct sysargs a)
 {
 	return do_chown(t, arg_int(a, 0), arg_addr(a, 1), arg_uint(a, 2),
-			arg_uint(a, 3), arg_int(a, 4));
+		arg_uint(a, 3), arg_int(a, 4));
 }
 
 long sys_fchown(struct task *t, struct sysargs a)
@@ -619,7 +620,7 @@ static int times_decode(const struct timespec_abi *ts, struct iattr *c)
 			return -EINVAL;
 		/* Beyond what 64 bits of nanoseconds hold: the nearest. */
 		if (__builtin_mul_overflow(ts[i].sec, NSEC_PER_SEC, &v) ||
-		    __builtin_add_overflow(v, ts[i].nsec, &v))
+			__builtin_add_overflow(v, ts[i].nsec, &v))
 			v = ts[i].sec < 0 ? INT64_MIN : INT64_MAX;
 		*(i ? &c->mtime : &c->atime) = v;
 	}
@@ -627,7 +628,7 @@ static int times_decode(const struct timespec_abi *ts, struct iattr *c)
 }
 
 static long do_utimens(struct task *t, int dfd, uaddr_t name,
-		       const struct timespec_abi *ts, int at)
+	const struct timespec_abi *ts, int at)
 {
 	struct iattr change;
 	struct target o = { .in = NULL };
@@ -654,8 +655,8 @@ long sys_utimensat(struct task *t, struct sysargs a)
 
 	if (given && copyin(t, ts, arg_addr(a, 2), sizeof ts))
 		return -EFAULT;
-	return do_utimens(t, arg_int(a, 0), arg_addr(a, 1),
-			  given ? ts : NULL, arg_int(a, 3));
+	return do_utimens(t, arg_int(a, 0), arg_addr(a, 1), given ? ts : NULL,
+		arg_int(a, 3));
 }
 
 /* struct timeval and struct utimbuf have microseconds, or only seconds. */
@@ -744,8 +745,8 @@ long sys_getcwd(struct task *t, struct sysargs a)
 		err = -ENOENT;
 	if (!err) {
 		n = strlen(s) + 1;
-		err = n > arg_size(a, 1) ? -ERANGE :
-			copyout(t, arg_addr(a, 0), s, n);
+		err = n > arg_size(a, 1) ? -ERANGE
+					 : copyout(t, arg_addr(a, 0), s, n);
 	}
 	path_put(&cwd);
 	path_put(&root);

@@ -13,11 +13,11 @@
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/splice.h"
 
-#define RWF_KNOWN 0x3f		/* HIPRI DSYNC SYNC NOWAIT APPEND NOAPPEND */
+#define RWF_KNOWN 0x3f /* HIPRI DSYNC SYNC NOWAIT APPEND NOAPPEND */
 
 /* One buffer.  @pos NULL: the file's own position. */
-static long rw_buffer(struct task *t, int fd, uaddr_t buf, size_t n,
-		      int64_t *pos, bool write)
+static long rw_buffer(
+	struct task *t, int fd, uaddr_t buf, size_t n, int64_t *pos, bool write)
 {
 	struct uio_seg seg = { buf.v, n };
 	struct fdref r = fd_borrow(t, fd);
@@ -32,14 +32,14 @@ static long rw_buffer(struct task *t, int fd, uaddr_t buf, size_t n,
 	else if ((ssize_t)n < 0)
 		ret = -EINVAL;
 	else
-		ret = write ? vfs_write(t, r.f, &u, pos) :
-			vfs_read(t, r.f, &u, pos);
+		ret = write ? vfs_write(t, r.f, &u, pos)
+			    : vfs_read(t, r.f, &u, pos);
 	fd_done(&r);
 	return ret;
 }
 
 static long rw_vector(struct task *t, int fd, uaddr_t iov, int niov,
-		      int64_t *pos, int flags, bool write)
+	int64_t *pos, int flags, bool write)
 {
 	struct fdref r = fd_borrow(t, fd);
 	struct uio_seg *seg = NULL;
@@ -58,8 +58,8 @@ static long rw_vector(struct task *t, int fd, uaddr_t iov, int niov,
 	if (!ret) {
 		uio_init(&u, &uio_user, t->mm, seg, (size_t)niov, !write);
 		u.rwf = flags;
-		ret = write ? vfs_write(t, r.f, &u, pos) :
-			vfs_read(t, r.f, &u, pos);
+		ret = write ? vfs_write(t, r.f, &u, pos)
+			    : vfs_read(t, r.f, &u, pos);
 	}
 	free(seg);
 	fd_done(&r);
@@ -68,14 +68,14 @@ static long rw_vector(struct task *t, int fd, uaddr_t iov, int niov,
 
 long sys_read(struct task *t, struct sysargs a)
 {
-	return rw_buffer(t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2),
-			 NULL, false);
+	return rw_buffer(
+		t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2), NULL, false);
 }
 
 long sys_write(struct task *t, struct sysargs a)
 {
-	return rw_buffer(t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2),
-			 NULL, true);
+	return rw_buffer(
+		t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2), NULL, true);
 }
 
 long sys_pread64(struct task *t, struct sysargs a)
@@ -84,8 +84,8 @@ long sys_pread64(struct task *t, struct sysargs a)
 
 	if (pos < 0)
 		return -EINVAL;
-	return rw_buffer(t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2),
-			 &pos, false);
+	return rw_buffer(
+		t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2), &pos, false);
 }
 
 long sys_pwrite64(struct task *t, struct sysargs a)
@@ -94,32 +94,32 @@ long sys_pwrite64(struct task *t, struct sysargs a)
 
 	if (pos < 0)
 		return -EINVAL;
-	return rw_buffer(t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2),
-			 &pos, true);
+	return rw_buffer(
+		t, arg_int(a, 0), arg_addr(a, 1), arg_size(a, 2), &pos, true);
 }
 
 long sys_readv(struct task *t, struct sysargs a)
 {
 	return rw_vector(t, arg_int(a, 0), arg_addr(a, 1), arg_int(a, 2), NULL,
-			 0, false);
+		0, false);
 }
 
 long sys_writev(struct task *t, struct sysargs a)
 {
-	return rw_vector(t, arg_int(a, 0), arg_addr(a, 1), arg_int(a, 2), NULL,
-			 0, true);
+	return rw_vector(
+		t, arg_int(a, 0), arg_addr(a, 1), arg_int(a, 2), NULL, 0, true);
 }
 
 /* The upper half of the position, argument 4, is empty on 64-bit machines. */
-static long rw_vector_at(struct task *t, struct sysargs a, int flags,
-			 bool write)
+static long rw_vector_at(
+	struct task *t, struct sysargs a, int flags, bool write)
 {
 	int64_t pos = arg_i64(a, 3);
 
 	if (pos < 0)
 		return -EINVAL;
 	return rw_vector(t, arg_int(a, 0), arg_addr(a, 1), arg_int(a, 2), &pos,
-			 flags, write);
+		flags, write);
 }
 
 long sys_preadv(struct task *t, struct sysargs a)
@@ -136,7 +136,7 @@ long sys_preadv2(struct task *t, struct sysargs a)
 {
 	if (arg_i64(a, 3) == -1)
 		return rw_vector(t, arg_int(a, 0), arg_addr(a, 1),
-				 arg_int(a, 2), NULL, arg_int(a, 5), false);
+			arg_int(a, 2), NULL, arg_int(a, 5), false);
 	return rw_vector_at(t, a, arg_int(a, 5), false);
 }
 
@@ -144,7 +144,7 @@ long sys_pwritev2(struct task *t, struct sysargs a)
 {
 	if (arg_i64(a, 3) == -1)
 		return rw_vector(t, arg_int(a, 0), arg_addr(a, 1),
-				 arg_int(a, 2), NULL, arg_int(a, 5), true);
+			arg_int(a, 2), NULL, arg_int(a, 5), true);
 	return rw_vector_at(t, a, arg_int(a, 5), true);
 }
 
@@ -190,14 +190,14 @@ long sys_sync_file_range(struct task *t, struct sysargs a)
 	long ret;
 
 	if (arg_uint(a, 3) & ~7u || off < 0 || len < 0 ||
-	    __builtin_add_overflow(off, len, &end))
+		__builtin_add_overflow(off, len, &end))
 		return -EINVAL;
 	r = fd_borrow(t, arg_int(a, 0));
 	if (!r.f)
 		return -EBADF;
 	mode = r.f->inode->mode;
 	if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISBLK(mode) &&
-	    !S_ISLNK(mode))
+		!S_ISLNK(mode))
 		ret = -ESPIPE;
 	else
 		ret = r.f->ops->fsync ? r.f->ops->fsync(r.f, true) : 0;
@@ -261,7 +261,7 @@ long sys_sendfile(struct task *t, struct sysargs a)
 			return ret;
 	}
 	ret = vfs_sendfile(t, arg_int(a, 0), arg_int(a, 1),
-			   uaddr_null(upos) ? NULL : &pos, arg_size(a, 3));
+		uaddr_null(upos) ? NULL : &pos, arg_size(a, 3));
 	if (!uaddr_null(upos) && copyout(t, upos, &pos, sizeof pos))
 		return -EFAULT;
 	return ret;
@@ -271,11 +271,11 @@ long sys_sendfile(struct task *t, struct sysargs a)
 struct two_pos {
 	uaddr_t u[2];
 	int64_t v[2];
-	int64_t *p[2];			/* NULL: not given */
+	int64_t *p[2]; /* NULL: not given */
 };
 
-static int two_pos_in(struct task *t, struct two_pos *p, uaddr_t in,
-		      uaddr_t out)
+static int two_pos_in(
+	struct task *t, struct two_pos *p, uaddr_t in, uaddr_t out)
 {
 	p->u[0] = in;
 	p->u[1] = out;
@@ -307,9 +307,9 @@ long sys_splice(struct task *t, struct sysargs a)
 	err = two_pos_in(t, &p, arg_addr(a, 1), arg_addr(a, 3));
 	if (err)
 		return err;
-	return two_pos_out(t, &p, vfs_splice(t, arg_int(a, 0), p.p[0],
-					     arg_int(a, 2), p.p[1],
-					     arg_size(a, 4), arg_uint(a, 5)));
+	return two_pos_out(t, &p,
+		vfs_splice(t, arg_int(a, 0), p.p[0], arg_int(a, 2), p.p[1],
+			arg_size(a, 4), arg_uint(a, 5)));
 }
 
 long sys_tee(struct task *t, struct sysargs a)
@@ -319,7 +319,7 @@ long sys_tee(struct task *t, struct sysargs a)
 	if (!arg_size(a, 2))
 		return 0;
 	return vfs_tee(t, arg_int(a, 0), arg_int(a, 1), arg_size(a, 2),
-		       arg_uint(a, 3));
+		arg_uint(a, 3));
 }
 
 long sys_vmsplice(struct task *t, struct sysargs a)
@@ -341,8 +341,7 @@ long sys_vmsplice(struct task *t, struct sysargs a)
 	if (ret)
 		return ret;
 	return rw_vector(t, fd, arg_addr(a, 1), arg_int(a, 2), NULL,
-			 flags & SPLICE_NONBLOCK ? SPLICE_RWF_NOWAIT : 0,
-			 write);
+		flags & SPLICE_NONBLOCK ? SPLICE_RWF_NOWAIT : 0, write);
 }
 
 long sys_copy_file_range(struct task *t, struct sysargs a)
@@ -355,7 +354,7 @@ long sys_copy_file_range(struct task *t, struct sysargs a)
 	err = two_pos_in(t, &p, arg_addr(a, 1), arg_addr(a, 3));
 	if (err)
 		return err;
-	return two_pos_out(t, &p, vfs_copy_range(t, arg_int(a, 0), p.p[0],
-						 arg_int(a, 2), p.p[1],
-						 arg_size(a, 4)));
+	return two_pos_out(t, &p,
+		vfs_copy_range(t, arg_int(a, 0), p.p[0], arg_int(a, 2), p.p[1],
+			arg_size(a, 4)));
 }

@@ -19,8 +19,8 @@
 enum how { FOLLOW, NOFOLLOW, BY_FD };
 
 /* The path that argument 0 means: references in *@out. */
-static int xattr_path(struct task *t, struct sysargs a, enum how how,
-		      struct path *out)
+static int xattr_path(
+	struct task *t, struct sysargs a, enum how how, struct path *out)
 {
 	struct fdref r;
 	struct walk w;
@@ -43,8 +43,8 @@ static int xattr_path(struct task *t, struct sysargs a, enum how how,
 		return err;
 	err = task_walk(t, AT_FDCWD, name, &w);
 	if (!err) {
-		err = path_lookup(&w, name, how == FOLLOW ? LOOKUP_FOLLOW : 0,
-				  out);
+		err = path_lookup(
+			&w, name, how == FOLLOW ? LOOKUP_FOLLOW : 0, out);
 		walk_done(&w);
 	}
 	free(name);

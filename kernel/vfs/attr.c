@@ -22,8 +22,8 @@ static bool is_owner(const struct inode *in, const struct cred *cred)
 	return cred->fsuid == in->uid || cred_capable(cred, CAP_FOWNER);
 }
 
-static int may_chown(const struct inode *in, const struct cred *cred,
-		     const struct iattr *a)
+static int may_chown(
+	const struct inode *in, const struct cred *cred, const struct iattr *a)
 {
 	bool mine = cred->fsuid == in->uid;
 
@@ -31,14 +31,14 @@ static int may_chown(const struct inode *in, const struct cred *cred,
 		return 0;
 	if (a->valid & ATTR_UID && !(mine && a->uid == in->uid))
 		return -EPERM;
-	if (a->valid & ATTR_GID && !(mine && (a->gid == in->gid ||
-					      cred_in_group(cred, a->gid))))
+	if (a->valid & ATTR_GID &&
+		!(mine && (a->gid == in->gid || cred_in_group(cred, a->gid))))
 		return -EPERM;
 	return 0;
 }
 
-static int may_set_times(struct inode *in, const struct cred *cred,
-			 const struct iattr *a)
+static int may_set_times(
+	struct inode *in, const struct cred *cred, const struct iattr *a)
 {
 	const unsigned now = ATTR_ATIME_NOW | ATTR_MTIME_NOW;
 
@@ -64,7 +64,7 @@ static int setattr_do(struct inode *in, const struct iattr *a)
 }
 
 int inode_change(struct inode *in, const struct mount *mnt,
-		 const struct cred *cred, struct iattr *a)
+	const struct cred *cred, struct iattr *a)
 {
 	int err = mount_want_write(mnt);
 
@@ -77,18 +77,17 @@ int inode_change(struct inode *in, const struct mount *mnt,
 	if (err)
 		return err;
 	if (a->valid & ATTR_MODE && !cred_in_group(cred, in->gid) &&
-	    !cred_capable(cred, CAP_FSETID))
+		!cred_capable(cred, CAP_FSETID))
 		a->mode &= ~(uint32_t)S_ISGID;
 	if (a->valid & (ATTR_UID | ATTR_GID) && !S_ISDIR(in->mode) &&
-	    mode_killed(in->mode) != in->mode) {
+		mode_killed(in->mode) != in->mode) {
 		a->mode = mode_killed(in->mode);
 		a->valid |= ATTR_MODE;
 	}
 	return setattr_do(in, a);
 }
 
-int vfs_setattr(const struct path *p, const struct cred *cred,
-		struct iattr *a)
+int vfs_setattr(const struct path *p, const struct cred *cred, struct iattr *a)
 {
 	int err = inode_change(path_inode(p), p->mnt, cred, a);
 
@@ -98,7 +97,7 @@ int vfs_setattr(const struct path *p, const struct cred *cred,
 }
 
 void inode_init_owner(const struct inode *dir, const struct cred *cred,
-		      uint32_t *mode, uint32_t *gid)
+	uint32_t *mode, uint32_t *gid)
 {
 	*gid = cred->fsgid;
 	if (!(dir->mode & S_ISGID))
@@ -117,8 +116,8 @@ int inode_kill_priv(struct inode *in)
 	uint32_t mode = in->mode;
 
 	if (likely(!(mode & (S_ISUID | S_ISGID))) ||
-	    mode_killed(mode) == mode || !S_ISREG(mode) ||
-	    (current && task_capable(current, CAP_FSETID)))
+		mode_killed(mode) == mode || !S_ISREG(mode) ||
+		(current && task_capable(current, CAP_FSETID)))
 		return 0;
 	a.mode = mode_killed(mode);
 	return setattr_do(in, &a);
@@ -130,7 +129,7 @@ static int size_allowed(const struct inode *in, int64_t size)
 	siginfo_t si;
 
 	if (!current || size <= in->size ||
-	    (uint64_t)size <= task_rlimit(current, RLIMIT_FSIZE))
+		(uint64_t)size <= task_rlimit(current, RLIMIT_FSIZE))
 		return 0;
 	siginfo_kernel(&si, SIGXFSZ);
 	signal_send(current, SIGXFSZ, &si);

@@ -27,7 +27,7 @@
 
 #define BUCKETS_FIRST 512
 #define BUCKETS_MAX   (1u << 20)
-#define LRU_MAX	      16384
+#define LRU_MAX       16384
 #define LRU_BATCH     64
 
 struct dcache dcache;
@@ -52,8 +52,8 @@ void dcache_init(void)
 	dcache_write_done(&dcache);
 }
 
-static uint32_t name_hash(const struct dentry *parent, const char *name,
-			  size_t len)
+static uint32_t name_hash(
+	const struct dentry *parent, const char *name, size_t len)
 {
 	uint64_t h = (uintptr_t)parent >> 4;
 
@@ -85,8 +85,8 @@ static void hash_grow(void)
 	dcache.nbuckets = n;
 	for (size_t i = 0; i < old; i++)
 		while (!list_empty(&from[i])) {
-			struct dentry *d = list_entry(from[i].next,
-						      struct dentry, hash_link);
+			struct dentry *d = list_entry(
+				from[i].next, struct dentry, hash_link);
 
 			list_del(&d->hash_link);
 			list_add(bucket_of(d->hash), &d->hash_link);
@@ -123,7 +123,8 @@ static void lru_del(struct dentry *d)
 	dcache.nlru--;
 }
 
-/* Nobody refers to @d any more: onto the LRU, or with its free parents to @dead. */
+/* Nobody refers to @d any more: onto the LRU, or with its free parents to
+ * @dead. */
 HOLDS(lc_dcache)
 static void dentry_retire(struct dentry *d, struct list *dead)
 {
@@ -153,12 +154,12 @@ HOLDS(lc_dcache)
 static void lru_prune(struct list *dead)
 {
 	for (int i = 0; i < LRU_BATCH && dcache.nlru > LRU_MAX; i++) {
-		struct dentry *d = list_entry(dcache.lru.prev, struct dentry,
-					      lru);
+		struct dentry *d =
+			list_entry(dcache.lru.prev, struct dentry, lru);
 
 		lru_del(d);
 		if (atomic_load(&d->ref.n))
-			continue;	/* it comes back when it is put */
+			continue; /* it comes back when it is put */
 		if (d->referenced) {
 			d->referenced = false;
 			list_add(&dcache.lru, &d->lru);
@@ -170,8 +171,9 @@ static void lru_prune(struct list *dead)
 	}
 }
 
-LOCKS_UNCHECKED				/* the dead belong to nobody else */
-static void dispose(struct list *dead)
+LOCKS_UNCHECKED /* the dead belong to nobody else */
+	static void
+	dispose(struct list *dead)
 {
 	while (!list_empty(dead)) {
 		struct dentry *d = list_entry(dead->next, struct dentry, lru);
@@ -204,7 +206,7 @@ static bool put_fast(struct dentry *d)
 	if (done) {
 		if (!d->referenced)
 			d->referenced = true;
-		atomic_fetch_sub(&d->ref.n, 1);	/* 0: it is on the LRU */
+		atomic_fetch_sub(&d->ref.n, 1); /* 0: it is on the LRU */
 	}
 	dcache_read_done(&dcache);
 	return done;
@@ -226,9 +228,10 @@ void dentry_put(struct dentry *d)
 }
 
 /* A new one, not linked to anything but its parent. */
-LOCKS_UNCHECKED				/* not published */
-static struct dentry *dentry_alloc(struct super *sb, struct dentry *parent,
-				   const char *name, size_t len)
+LOCKS_UNCHECKED /* not published */
+	static struct dentry *
+	dentry_alloc(struct super *sb, struct dentry *parent, const char *name,
+		size_t len)
 {
 	struct dentry *d = calloc(1, sizeof *d);
 
@@ -255,8 +258,9 @@ static struct dentry *dentry_alloc(struct super *sb, struct dentry *parent,
 	return d;
 }
 
-LOCKS_UNCHECKED				/* not published */
-struct dentry *dentry_new_root(struct super *sb)
+LOCKS_UNCHECKED /* not published */
+	struct dentry *
+	dentry_new_root(struct super *sb)
 {
 	struct dentry *d = dentry_alloc(sb, NULL, "/", 1);
 
@@ -270,9 +274,9 @@ struct dentry *dentry_peek(struct dentry *parent, const char *name, size_t len)
 	uint32_t hash = name_hash(parent, name, len);
 	struct dentry *d;
 
-	list_for_each(d, bucket_of(hash), hash_link)
+	list_for_each (d, bucket_of(hash), hash_link)
 		if (d->hash == hash && d->parent == parent && d->len == len &&
-		    memcmp(d->name, name, len) == 0)
+			memcmp(d->name, name, len) == 0)
 			return d;
 	return NULL;
 }
@@ -289,8 +293,8 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 	return d;
 }
 
-struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len,
-			  struct inode *in)
+struct dentry *dentry_add(
+	struct dentry *parent, const char *name, size_t len, struct inode *in)
 {
 	struct dentry *d = dentry_alloc(parent->sb, parent, name, len);
 
@@ -306,9 +310,10 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len,
 	return d;
 }
 
-LOCKS_UNCHECKED				/* not published */
-struct dentry *dentry_nameless(struct dentry *parent, const char *name,
-			       size_t len, struct inode *in)
+LOCKS_UNCHECKED /* not published */
+	struct dentry *
+	dentry_nameless(struct dentry *parent, const char *name, size_t len,
+		struct inode *in)
 {
 	struct dentry *d = dentry_alloc(parent->sb, parent, name, len);
 
@@ -355,8 +360,8 @@ static struct dentry *post_next(struct dentry *d, const struct dentry *top)
 	if (d == top)
 		return NULL;
 	if (d->sibling.next != &parent->children)
-		return leaf_of(list_entry(d->sibling.next, struct dentry,
-					  sibling));
+		return leaf_of(
+			list_entry(d->sibling.next, struct dentry, sibling));
 	return parent;
 }
 
@@ -389,8 +394,8 @@ void dentry_invalidate(struct dentry *top)
 }
 
 /* A copy of the name, or what is in the dentry itself. */
-static int name_store(struct dentry *d, const char *name, size_t len,
-		      char **heap)
+static int name_store(
+	struct dentry *d, const char *name, size_t len, char **heap)
 {
 	*heap = NULL;
 	if (len < sizeof d->inline_name)
@@ -400,8 +405,8 @@ static int name_store(struct dentry *d, const char *name, size_t len,
 }
 
 HOLDS(lc_dcache)
-static char *name_swap(struct dentry *d, const char *name, size_t len,
-		       char *heap)
+static char *name_swap(
+	struct dentry *d, const char *name, size_t len, char *heap)
 {
 	char *old = d->name == d->inline_name ? NULL : d->name;
 
@@ -414,8 +419,8 @@ static char *name_swap(struct dentry *d, const char *name, size_t len,
 	return old;
 }
 
-int dentry_rename(struct dentry *d, struct dentry *parent, const char *name,
-		  size_t len)
+int dentry_rename(
+	struct dentry *d, struct dentry *parent, const char *name, size_t len)
 {
 	struct dentry *old;
 	char *heap;
@@ -447,7 +452,7 @@ int dentry_exchange(struct dentry *a, struct dentry *b)
 	lb = b->len;
 	memcpy(na, a->name, la);
 	memcpy(nb, b->name, lb);
-	dcache_write_done(&dcache);	/* the dir locks keep the names */
+	dcache_write_done(&dcache); /* the dir locks keep the names */
 	if (name_store(a, nb, lb, &ha))
 		return -ENOMEM;
 	if (name_store(b, na, la, &hb)) {
@@ -461,7 +466,7 @@ int dentry_exchange(struct dentry *a, struct dentry *b)
 	hb = name_swap(b, na, la, hb);
 	pa = a->parent;
 	a->parent = b->parent;
-	b->parent = pa;			/* the references change sides too */
+	b->parent = pa; /* the references change sides too */
 	list_del(&a->sibling);
 	list_del(&b->sibling);
 	list_add(&a->parent->children, &a->sibling);
@@ -474,8 +479,8 @@ int dentry_exchange(struct dentry *a, struct dentry *b)
 	return 0;
 }
 
-struct dentry *dentry_add_synthetic(struct dentry *parent, const char *name,
-				    size_t len, struct inode *in)
+struct dentry *dentry_add_synthetic(
+	struct dentry *parent, const char *name, size_t len, struct inode *in)
 {
 	struct dentry *old = dentry_find(parent, name, len), *d;
 
@@ -488,7 +493,7 @@ struct dentry *dentry_add_synthetic(struct dentry *parent, const char *name,
 		return NULL;
 	dcache_write(&dcache);
 	d->synthetic = true;
-	dentry_get(d);			/* its pin */
+	dentry_get(d); /* its pin */
 	atomic_fetch_add(&parent->nsynth, 1);
 	dcache_write_done(&dcache);
 	return d;
@@ -499,7 +504,7 @@ struct dentry *dentry_synthetic(struct dentry *d, unsigned i)
 	struct dentry *c, *found = NULL;
 
 	dcache_read(&dcache);
-	list_for_each(c, &d->children, sibling)
+	list_for_each (c, &d->children, sibling)
 		if (c->synthetic && i-- == 0) {
 			found = dentry_get(c);
 			break;
@@ -583,11 +588,11 @@ void dcache_shrink(struct super *sb, struct dentry *root)
 		dentry_unhash(d);
 		if (d->synthetic) {
 			d->synthetic = false;
-			atomic_fetch_sub(&d->ref.n, 1);	/* its pin */
+			atomic_fetch_sub(&d->ref.n, 1); /* its pin */
 		}
 		if (atomic_load(&d->ref.n)) {
 			log_warn("dcache: \"%s\" of %s is still in use",
-				 d->name, sb->type->name);
+				d->name, sb->type->name);
 			continue;
 		}
 		ref_get(&parent->ref);

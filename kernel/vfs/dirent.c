@@ -24,11 +24,11 @@ struct dirsink {
 	char *buf;
 	size_t size, used;
 	bool is64;
-	bool full;			/* an entry did not fit */
+	bool full; /* an entry did not fit */
 };
 
 bool dirsink_emit(struct dirsink *to, const char *name, size_t len,
-		  uint64_t ino, unsigned type, int64_t next)
+	uint64_t ino, unsigned type, int64_t next)
 {
 	size_t head = to->is64 ? 19 : 18;
 	size_t reclen = ALIGN_UP(head + len + (to->is64 ? 1 : 2), 8);
@@ -36,7 +36,7 @@ bool dirsink_emit(struct dirsink *to, const char *name, size_t len,
 	uint16_t rl = (uint16_t)reclen;
 
 	if (len > NAME_MAX)
-		return true;		/* a name that nobody could use */
+		return true; /* a name that nobody could use */
 	if (reclen > to->size - to->used) {
 		to->full = true;
 		return false;
@@ -86,13 +86,12 @@ static void emit_synthetic(struct file *f, struct dirsink *to, int64_t *pos)
 		return;
 	if (*pos < SYNTH_BASE)
 		*pos = SYNTH_BASE;
-	while ((d = dentry_synthetic(f->path.dentry,
-				     (unsigned)(*pos - SYNTH_BASE)))) {
+	while ((d = dentry_synthetic(
+			f->path.dentry, (unsigned)(*pos - SYNTH_BASE)))) {
 		struct inode *in = dentry_inode(d);
 		char name[NAME_MAX + 1];
 		bool more = dirsink_emit(to, name, dentry_name(d, name),
-					 in->ino, (in->mode & S_IFMT) >> 12,
-					 *pos + 1);
+			in->ino, (in->mode & S_IFMT) >> 12, *pos + 1);
 
 		dentry_put(d);
 		if (!more)
@@ -120,8 +119,8 @@ static int read_entries(struct file *f, struct dirsink *to)
 	return err;
 }
 
-long vfs_getdents(struct task *t, struct file *f, uaddr_t buf, unsigned count,
-		  bool is64)
+long vfs_getdents(
+	struct task *t, struct file *f, uaddr_t buf, unsigned count, bool is64)
 {
 	struct dirsink to = { .size = MIN(count, DIRBUF_MAX), .is64 = is64 };
 	int err;

@@ -34,15 +34,15 @@ int may_create(const struct path *dir, const struct cred *cred)
 	return inode_permission(in, cred, MAY_WRITE | MAY_EXEC);
 }
 
-int may_delete(struct inode *dir, struct inode *victim,
-	       const struct cred *cred, bool isdir)
+int may_delete(struct inode *dir, struct inode *victim, const struct cred *cred,
+	bool isdir)
 {
 	int err = inode_permission(dir, cred, MAY_WRITE | MAY_EXEC);
 
 	if (err)
 		return err;
 	if (dir->mode & S_ISVTX && cred->fsuid != victim->uid &&
-	    cred->fsuid != dir->uid && !cred_capable(cred, CAP_FOWNER))
+		cred->fsuid != dir->uid && !cred_capable(cred, CAP_FOWNER))
 		return -EPERM;
 	if (isdir && !S_ISDIR(victim->mode))
 		return -ENOTDIR;
@@ -54,12 +54,13 @@ int may_delete(struct inode *dir, struct inode *victim,
 /* A place for a new name: its directory is locked, d is negative. */
 struct newname {
 	struct nd nd;
-	struct inode *dir;		/* borrowed from nd */
-	struct dentry *d;		/* reference */
+	struct inode *dir; /* borrowed from nd */
+	struct dentry *d;  /* reference */
 };
 
-LOCKS_UNCHECKED				/* newname_end() releases */
-static void adder_lock(struct inode *dir)
+LOCKS_UNCHECKED /* newname_end() releases */
+	static void
+	adder_lock(struct inode *dir)
 {
 	dir_lock(dir);
 	write_lock(dir);
@@ -72,8 +73,8 @@ static void adder_unlock(struct inode *dir)
 	dir_unlock(dir);
 }
 
-static int newname_begin(struct newname *n, struct walk *w, const char *name,
-			 bool isdir)
+static int newname_begin(
+	struct newname *n, struct walk *w, const char *name, bool isdir)
 {
 	struct nd *nd = &n->nd;
 	int err = nd_start(nd, w, name, 0);
@@ -90,8 +91,9 @@ static int newname_begin(struct newname *n, struct walk *w, const char *name,
 	n->dir = path_inode(&nd->path);
 	adder_lock(n->dir);
 	n->d = NULL;
-	err = n->dir->dead ? -ENOENT :
-		lookup_child(&nd->path, nd->last, nd->last_len, true, &n->d);
+	err = n->dir->dead ? -ENOENT
+			   : lookup_child(&nd->path, nd->last, nd->last_len,
+				     true, &n->d);
 	if (!err && dentry_inode(n->d))
 		err = -EEXIST;
 	else if (!err && nd->last_slash && !isdir)
@@ -109,19 +111,20 @@ static int newname_begin(struct newname *n, struct walk *w, const char *name,
 }
 
 /* The name now is @in (consumed), unless @err. */
-static int newname_end(struct newname *n, struct inode *in, int err,
-		       struct path *out)
+static int newname_end(
+	struct newname *n, struct inode *in, int err, struct path *out)
 {
 	char name[NAME_MAX + 1];
 
 	if (!err) {
 		dentry_instantiate(n->d, in);
-		notify_dir(n->dir, IN_CREATE | (S_ISDIR(in->mode) ?
-			   (uint32_t)IN_ISDIR : 0), 0,
-			   nd_last_name(&n->nd, name));
+		notify_dir(n->dir,
+			IN_CREATE |
+				(S_ISDIR(in->mode) ? (uint32_t)IN_ISDIR : 0),
+			0, nd_last_name(&n->nd, name));
 		if (out)
 			*out = (struct path){ mount_get(n->nd.path.mnt),
-					      dentry_get(n->d) };
+				dentry_get(n->d) };
 	}
 	adder_unlock(n->dir);
 	dentry_put(n->d);
@@ -140,13 +143,13 @@ int vfs_mkdir(struct walk *w, const char *name, uint32_t mode)
 	mode = (mode & 01777 & ~w->umask) | S_IFDIR;
 	err = -EPERM;
 	if (n.dir->ops->mkdir)
-		err = n.dir->ops->mkdir(n.dir, n.nd.last, n.nd.last_len, mode,
-					w->cred, &in);
+		err = n.dir->ops->mkdir(
+			n.dir, n.nd.last, n.nd.last_len, mode, w->cred, &in);
 	return newname_end(&n, in, err, NULL);
 }
 
 int vfs_mknod(struct walk *w, const char *name, uint32_t mode, uint64_t rdev,
-	      struct path *out)
+	struct path *out)
 {
 	bool device = S_ISCHR(mode) || S_ISBLK(mode);
 	struct inode *in = NULL;
@@ -159,13 +162,15 @@ int vfs_mknod(struct walk *w, const char *name, uint32_t mode, uint64_t rdev,
 	if (device && !cred_capable(w->cred, CAP_MKNOD))
 		err = -EPERM;
 	else if (S_ISREG(mode))
-		err = n.dir->ops->create ?
-			n.dir->ops->create(n.dir, n.nd.last, n.nd.last_len,
-					   mode, w->cred, &in) : -EPERM;
+		err = n.dir->ops->create
+			      ? n.dir->ops->create(n.dir, n.nd.last,
+					n.nd.last_len, mode, w->cred, &in)
+			      : -EPERM;
 	else
-		err = n.dir->ops->mknod ?
-			n.dir->ops->mknod(n.dir, n.nd.last, n.nd.last_len,
-					  mode, rdev, w->cred, &in) : -EPERM;
+		err = n.dir->ops->mknod
+			      ? n.dir->ops->mknod(n.dir, n.nd.last,
+					n.nd.last_len, mode, rdev, w->cred, &in)
+			      : -EPERM;
 	return newname_end(&n, in, err, out);
 }
 
@@ -179,8 +184,8 @@ int vfs_symlink(struct walk *w, const char *target, const char *name)
 		return err;
 	err = -EPERM;
 	if (n.dir->ops->symlink)
-		err = n.dir->ops->symlink(n.dir, n.nd.last, n.nd.last_len,
-					  target, w->cred, &in);
+		err = n.dir->ops->symlink(
+			n.dir, n.nd.last, n.nd.last_len, target, w->cred, &in);
 	return newname_end(&n, in, err, NULL);
 }
 
@@ -192,14 +197,14 @@ static int may_link(struct inode *in, const struct cred *cred)
 	if (cred->fsuid == in->uid || cred_capable(cred, CAP_FOWNER))
 		return 0;
 	if (S_ISREG(mode) && !(mode & S_ISUID) &&
-	    (mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP) &&
-	    inode_permission(in, cred, MAY_READ | MAY_WRITE) == 0)
+		(mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP) &&
+		inode_permission(in, cred, MAY_READ | MAY_WRITE) == 0)
 		return 0;
 	return -EPERM;
 }
 
 static int link_check(const struct path *from, const struct newname *n,
-		      const struct cred *cred)
+	const struct cred *cred)
 {
 	struct inode *in = path_inode(from);
 	int err;
@@ -293,8 +298,8 @@ int vfs_unlink(struct walk *w, const char *name)
 		d = NULL;
 	dir_unlock(dir);
 	if (!err) {
-		notify_inode(dentry_inode(d), dentry_inode(d)->nlink ?
-			     IN_ATTRIB : IN_DELETE_SELF);
+		notify_inode(dentry_inode(d),
+			dentry_inode(d)->nlink ? IN_ATTRIB : IN_DELETE_SELF);
 		notify_dir(dir, IN_DELETE, 0, nd_last_name(&nd, buf));
 	}
 	dentry_put(d);
@@ -336,8 +341,9 @@ int vfs_rmdir(struct walk *w, const char *name)
 		return err;
 	err = nd_parent(&nd);
 	if (!err && nd.last_type != LAST_NORM)
-		err = nd.last_type == LAST_DOTDOT ? -ENOTEMPTY :
-			nd.last_type == LAST_DOT ? -EINVAL : -EBUSY;
+		err = nd.last_type == LAST_DOTDOT ? -ENOTEMPTY
+		      : nd.last_type == LAST_DOT  ? -EINVAL
+						  : -EBUSY;
 	if (!err)
 		err = mount_want_write(nd.path.mnt);
 	if (err)
@@ -352,8 +358,8 @@ int vfs_rmdir(struct walk *w, const char *name)
 	dir_unlock(dir);
 	if (!err) {
 		notify_inode(dentry_inode(d), IN_DELETE_SELF | IN_ISDIR);
-		notify_dir(dir, IN_DELETE | IN_ISDIR, 0,
-			   nd_last_name(&nd, buf));
+		notify_dir(
+			dir, IN_DELETE | IN_ISDIR, 0, nd_last_name(&nd, buf));
 	}
 	dentry_put(d);
 done:
@@ -365,13 +371,14 @@ done:
 struct renaming {
 	struct nd *o, *n;
 	struct inode *odir, *ndir;
-	struct dentry *od, *nd;		/* references */
+	struct dentry *od, *nd; /* references */
 	char oname[NAME_MAX + 1], nname[NAME_MAX + 1];
 	unsigned flags;
 };
 
-LOCKS_UNCHECKED				/* two of one class, by address */
-static void dirs_lock(struct inode *a, struct inode *b)
+LOCKS_UNCHECKED /* two of one class, by address */
+	static void
+	dirs_lock(struct inode *a, struct inode *b)
 {
 	mutex_acquire_two(&a->dir_lock, &b->dir_lock);
 }
@@ -406,8 +413,8 @@ static int rename_lookup(struct renaming *r)
 		r->od = NULL;
 		return err;
 	}
-	err = lookup_child(&r->n->path, r->n->last, r->n->last_len, true,
-			   &r->nd);
+	err = lookup_child(
+		&r->n->path, r->n->last, r->n->last_len, true, &r->nd);
 	if (err) {
 		r->nd = NULL;
 		return err;
@@ -423,7 +430,7 @@ static int rename_lookup(struct renaming *r)
 			return -ENOTDIR;
 	}
 	if (!S_ISDIR(in->mode) &&
-	    (r->o->last_slash || (!exchange && r->n->last_slash)))
+		(r->o->last_slash || (!exchange && r->n->last_slash)))
 		return -ENOTDIR;
 	if (dentry_below(r->n->path.dentry, r->od))
 		return -EINVAL;
@@ -439,10 +446,11 @@ static int rename_check(const struct renaming *r, const struct cred *cred)
 	int err = may_delete(r->odir, in, cred, isdir);
 
 	if (!err)
-		err = !to ? may_create(&r->n->path, cred) :
-			may_delete(r->ndir, to, cred,
-				   r->flags & RENAME_EXCHANGE ?
-				   S_ISDIR(to->mode) : isdir);
+		err = !to ? may_create(&r->n->path, cred)
+			  : may_delete(r->ndir, to, cred,
+				    r->flags & RENAME_EXCHANGE
+					    ? S_ISDIR(to->mode)
+					    : isdir);
 	if (err)
 		return err;
 	if (!r->odir->ops->rename)
@@ -456,7 +464,7 @@ static int rename_check(const struct renaming *r, const struct cred *cred)
 			return err;
 	}
 	if (r->od->nmounts || r->nd->nmounts || r->od->synthetic ||
-	    r->nd->synthetic)
+		r->nd->synthetic)
 		return -EBUSY;
 	return 0;
 }
@@ -465,13 +473,13 @@ static int rename_check(const struct renaming *r, const struct cred *cred)
 static int rename_do(struct renaming *r)
 {
 	struct inode *in = dentry_inode(r->od), *to = dentry_inode(r->nd);
-	bool over_dir = to && S_ISDIR(to->mode) &&
-		!(r->flags & RENAME_EXCHANGE);
+	bool over_dir =
+		to && S_ISDIR(to->mode) && !(r->flags & RENAME_EXCHANGE);
 	int err;
 
 	writes_lock(r->ndir, over_dir ? to : r->ndir);
-	err = r->odir->ops->rename(r->odir, r->oname, in, r->ndir, r->nname,
-				   to, r->flags);
+	err = r->odir->ops->rename(
+		r->odir, r->oname, in, r->ndir, r->nname, to, r->flags);
 	if (!err && over_dir)
 		to->dead = true;
 	writes_unlock(r->ndir, over_dir ? to : r->ndir);
@@ -481,22 +489,25 @@ static int rename_do(struct renaming *r)
 		err = dentry_exchange(r->od, r->nd);
 	} else {
 		dentry_invalidate(r->nd);
-		err = dentry_rename(r->od, r->n->path.dentry, r->nname,
-				    strlen(r->nname));
+		err = dentry_rename(
+			r->od, r->n->path.dentry, r->nname, strlen(r->nname));
 	}
-	if (err) {		/* no memory for a name: the cache forgets both */
+	if (err) { /* no memory for a name: the cache forgets both */
 		dentry_invalidate(r->od);
 		dentry_invalidate(r->nd);
 	}
 	return 0;
 }
 
-static void rename_notify(const struct renaming *r, struct inode *in,
-			  struct inode *to)
+static void rename_notify(
+	const struct renaming *r, struct inode *in, struct inode *to)
 {
 	uint32_t dir = S_ISDIR(in->mode) ? IN_ISDIR : 0;
-	uint32_t cookie = inotify_cookie();
+	uint32_t cookie;
 
+	if (likely(!inotify_nwatches))
+		return;
+	cookie = inotify_cookie();
 	notify_dir(r->odir, IN_MOVED_FROM | dir, cookie, r->oname);
 	notify_dir(r->ndir, IN_MOVED_TO | dir, cookie, r->nname);
 	notify_inode(in, IN_MOVE_SELF);
@@ -516,13 +527,13 @@ static int rename_locked(struct renaming *r, const struct cred *cred)
 	in = dentry_inode(r->od);
 	to = dentry_inode(r->nd);
 	if (in == to)
-		goto unlock;		/* two names of one object: nothing */
+		goto unlock; /* two names of one object: nothing */
 	err = rename_check(r, cred);
 	if (!err)
 		err = rename_do(r);
 	if (!err) {
 		if (to)
-			inode_get(to);	/* a replaced dentry may go now */
+			inode_get(to); /* a replaced dentry may go now */
 		dirs_unlock(r->odir, r->ndir);
 		rename_notify(r, in, to);
 		inode_put(to);
@@ -551,7 +562,7 @@ static int rename_parents(struct nd *o, struct nd *n, unsigned flags)
 }
 
 int vfs_rename(struct walk *from, const char *oldname, struct walk *to,
-	       const char *newname, unsigned flags)
+	const char *newname, unsigned flags)
 {
 	struct renaming r = { .flags = flags };
 	struct super *sb;
@@ -596,8 +607,8 @@ int vfs_readlink(struct walk *w, const char *name, char **target)
 	if (!S_ISLNK(path_inode(&p)->mode) || !path_inode(&p)->ops->readlink)
 		err = *name ? -EINVAL : -ENOENT;
 	else
-		err = path_inode(&p)->ops->readlink(path_inode(&p), w->task,
-						    target);
+		err = path_inode(&p)->ops->readlink(
+			path_inode(&p), w->task, target);
 	path_put(&p);
 	return err;
 }

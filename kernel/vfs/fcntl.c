@@ -35,14 +35,15 @@ static int setfl(struct file *f, int fd, int arg)
 	int new = (old & ~SETFL_MASK) | (arg & SETFL_MASK);
 	int err = 0;
 
-	if (new & ~old & O_NOATIME && current &&
-	    task_cred(current)->fsuid != f->inode->uid &&
-	    !task_capable(current, CAP_FOWNER))
+	if (new & ~old &
+			O_NOATIME &&current &&task_cred(current)->fsuid !=
+				f->inode->uid &&
+		!task_capable(current, CAP_FOWNER))
 		return -EPERM;
 	if (f->ops->setfl)
 		err = f->ops->setfl(f, new);
 	if (!err && (new ^ old) & O_ASYNC)
-		err = fasync_set(f, fd, new & O_ASYNC);
+		err = fasync_set(f, fd, new &O_ASYNC);
 	if (!err)
 		atomic_store(&f->flags, new);
 	return err;
@@ -136,8 +137,8 @@ static long bytes_left(struct task *t, struct file *f, uint64_t arg)
 	return copyout(t, uaddr(arg), &n, sizeof n);
 }
 
-long vfs_ioctl(struct task *t, int fd, struct file *f, unsigned cmd,
-	       uint64_t arg)
+long vfs_ioctl(
+	struct task *t, int fd, struct file *f, unsigned cmd, uint64_t arg)
 {
 	int on, err;
 
@@ -151,8 +152,8 @@ long vfs_ioctl(struct task *t, int fd, struct file *f, unsigned cmd,
 		err = copyin(t, &on, uaddr(arg), sizeof on);
 		if (err)
 			return err;
-		return setfl_bit(f, fd, cmd == G_FIONBIO ? O_NONBLOCK :
-				 O_ASYNC, on);
+		return setfl_bit(
+			f, fd, cmd == G_FIONBIO ? O_NONBLOCK : O_ASYNC, on);
 	case G_FIONREAD:
 		if (S_ISREG(f->inode->mode))
 			return bytes_left(t, f, arg);

@@ -3,8 +3,8 @@
  *
  * A slot is free, reserved (its bit is set, no file yet) or open.  Two bitmaps
  * say which numbers are taken and which close on exec; "full" has a bit for
- * each word of the first that has no free number left, so the lowest free one is
- * found in a few steps even among a million.
+ * each word of the first that has no free number left, so the lowest free one
+ * is found in a few steps even among a million.
  *
  * Only a task that uses the table changes it.  A task that is the only user may
  * therefore read it without the lock, and borrow a file for the length of a
@@ -27,14 +27,14 @@
 #include "kernel/vfs/inode.h"
 
 #define FD_FIRST 64
-#define FD_MAX	 (1 << 20)
+#define FD_MAX   (1 << 20)
 #define WORDS(n) ((n) / 64)
 
 struct fdtable {
-	struct ref ref;			/* tasks that use it, and those who look */
+	struct ref ref; /* tasks that use it, and those who look */
 	struct rwlock lock;
-	int size GUARDED_BY(lc_fdtable);	/* slots; a multiple of 64 */
-	int count GUARDED_BY(lc_fdtable);	/* open ones */
+	int size GUARDED_BY(lc_fdtable);  /* slots; a multiple of 64 */
+	int count GUARDED_BY(lc_fdtable); /* open ones */
 	struct file **file GUARDED_BY(lc_fdtable);
 	uint64_t *taken GUARDED_BY(lc_fdtable);
 	uint64_t *cloexec GUARDED_BY(lc_fdtable);
@@ -65,14 +65,15 @@ static void *grown(const void *old, size_t oldlen, size_t len)
 	char *p = malloc(len);
 
 	if (p) {
-		memcpy(p, old, oldlen);
+		if (oldlen)
+			memcpy(p, old, oldlen);
 		memset(p + oldlen, 0, len - oldlen);
 	}
 	return p;
 }
 
-static void arrays_free(struct file **file, uint64_t *a, uint64_t *b,
-			uint64_t *c)
+static void arrays_free(
+	struct file **file, uint64_t *a, uint64_t *b, uint64_t *c)
 {
 	free(file);
 	free(a);
@@ -85,12 +86,12 @@ HOLDS(lc_fdtable)
 static int table_resize(struct fdtable *ft, int size)
 {
 	size_t o = (size_t)ft->size, n = (size_t)size;
-	struct file **file = grown(ft->file, o * sizeof *file,
-				   n * sizeof *file);
+	struct file **file =
+		grown(ft->file, o * sizeof *file, n * sizeof *file);
 	uint64_t *taken = grown(ft->taken, o / 8, n / 8);
 	uint64_t *cloexec = grown(ft->cloexec, o / 8, n / 8);
-	uint64_t *full = grown(ft->full, full_words(ft->size) * 8,
-			       full_words(size) * 8);
+	uint64_t *full =
+		grown(ft->full, full_words(ft->size) * 8, full_words(size) * 8);
 
 	if (!file || !taken || !cloexec || !full) {
 		arrays_free(file, taken, cloexec, full);
@@ -163,8 +164,9 @@ void fdtable_put(struct fdtable *ft)
 	free(ft);
 }
 
-LOCKS_UNCHECKED				/* nobody else knows @ft yet */
-static int slots_copy(struct fdtable *ft, const struct fdtable *from)
+LOCKS_UNCHECKED /* nobody else knows @ft yet */
+	static int
+	slots_copy(struct fdtable *ft, const struct fdtable *from)
 {
 	int err = 0, last = 0;
 
@@ -175,7 +177,7 @@ static int slots_copy(struct fdtable *ft, const struct fdtable *from)
 		err = table_resize(ft, (last + 1) * 64);
 	for (int fd = 0; !err && fd < (last + 1) * 64; fd++) {
 		if (!bit_test(from->taken, fd) || !from->file[fd])
-			continue;	/* reserved ones are another's */
+			continue; /* reserved ones are another's */
 		ft->file[fd] = file_get(from->file[fd]);
 		ft->count++;
 		bit_set(ft->taken, fd, true);
@@ -348,7 +350,7 @@ void fd_unreserve(struct task *t, int fd)
 	struct fdtable *ft = t->fdt;
 
 	fdtable_write(ft);
-	(void)slot_clear(ft, fd);	/* nothing was there */
+	(void)slot_clear(ft, fd); /* nothing was there */
 	fdtable_write_done(ft);
 }
 
@@ -363,8 +365,9 @@ int fd_open(struct task *t, struct file *f, int flags)
 	return fd;
 }
 
-LOCKS_UNCHECKED				/* the caller holds it, or is alone */
-static struct file *slot_file(const struct fdtable *ft, int fd)
+LOCKS_UNCHECKED /* the caller holds it, or is alone */
+	static struct file *
+	slot_file(const struct fdtable *ft, int fd)
 {
 	if ((unsigned)fd >= (unsigned)ft->size)
 		return NULL;
@@ -433,7 +436,7 @@ int fd_replace(struct task *t, int fd, struct file *f, int flags)
 	fdtable_write(ft);
 	err = table_reach(ft, fd);
 	if (!err && bit_test(ft->taken, fd) && !ft->file[fd])
-		err = -EBUSY;		/* an open(2) is about to use it */
+		err = -EBUSY; /* an open(2) is about to use it */
 	if (!err) {
 		old = ft->file[fd];
 		slot_take(ft, fd);
@@ -457,7 +460,7 @@ int fd_close(struct task *t, int fd)
 	fdtable_write(ft);
 	f = slot_file(ft, fd);
 	if (f)
-		(void)slot_clear(ft, fd);	/* it is f */
+		(void)slot_clear(ft, fd); /* it is f */
 	fdtable_write_done(ft);
 	if (!f)
 		return -EBADF;
@@ -481,7 +484,7 @@ int fd_close_range(struct task *t, unsigned first, unsigned last, bool cloexec)
 			bit_set(ft->cloexec, (int)fd, true);
 			continue;
 		}
-		(void)slot_clear(ft, (int)fd);	/* it is f */
+		(void)slot_clear(ft, (int)fd); /* it is f */
 		fdtable_write_done(ft);
 		file_close(ft, f);
 		fdtable_write(ft);

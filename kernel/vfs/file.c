@@ -21,7 +21,7 @@
 #define OPEN_ONLY (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 
 void file_init(struct file *f, const struct file_ops *ops, int flags,
-	       struct inode *inode, const struct path *path, struct cred *cred)
+	struct inode *inode, const struct path *path, struct cred *cred)
 {
 	*f = (struct file){
 		.ops = ops,
@@ -63,8 +63,8 @@ void file_put(struct file *f)
 	if (f->inode && f->inode->locks)
 		flock_release(f);
 	if (f->path.dentry && !(f->mode & O_PATH))
-		notify_dentry(f->path.dentry, file_writable(f) ?
-			      IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+		notify_dentry(f->path.dentry,
+			file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (f->wrote)
 		atomic_fetch_sub(&f->inode->writers, 1);
 	f->ops->release(f);

@@ -27,17 +27,17 @@
 
 struct range {
 	struct list link;
-	const void *owner;		/* struct fdtable, or struct file */
+	const void *owner; /* struct fdtable, or struct file */
 	bool ofd;
-	short type;			/* F_RDLCK, F_WRLCK */
+	short type; /* F_RDLCK, F_WRLCK */
 	int pid;
-	int64_t start, end;		/* end is inclusive */
+	int64_t start, end; /* end is inclusive */
 };
 
 struct flock_list {
 	struct list ranges GUARDED_BY(lc_inode);
 	struct list whole GUARDED_BY(lc_inode);
-	struct waitq waitq;		/* something was unlocked */
+	struct waitq waitq; /* something was unlocked */
 };
 
 struct waiting {
@@ -66,7 +66,7 @@ static int lists_of(struct inode *in, struct flock_list **out)
 	if (!fl)
 		return -ENOMEM;
 	*fl = (struct flock_list){ .ranges = LIST_INIT(fl->ranges),
-				   .whole = LIST_INIT(fl->whole) };
+		.whole = LIST_INIT(fl->whole) };
 	waitq_init(&fl->waitq);
 	inode_lock(in);
 	if (in->locks) {
@@ -86,8 +86,9 @@ static int locks_get(struct inode *in, struct flock_list **out)
 	return *out ? 0 : lists_of(in, out);
 }
 
-LOCKS_UNCHECKED				/* the inode has no user left */
-static void list_free(struct list *l)
+LOCKS_UNCHECKED /* the inode has no user left */
+	static void
+	list_free(struct list *l)
 {
 	while (!list_empty(l)) {
 		struct range *r = list_entry(l->next, struct range, link);
@@ -120,7 +121,7 @@ static struct range *conflict_find(struct list *l, const struct range *want)
 {
 	struct range *r;
 
-	list_for_each(r, l, link)
+	list_for_each (r, l, link)
 		if (conflicts(r, want))
 			return r;
 	return NULL;
@@ -130,7 +131,7 @@ static void range_insert(struct list *l, struct range *new)
 {
 	struct range *r;
 
-	list_for_each(r, l, link)
+	list_for_each (r, l, link)
 		if (r->start > new->start)
 			break;
 	list_add_tail(&r->link, &new->link);
@@ -141,12 +142,13 @@ static void range_insert(struct list *l, struct range *new)
  * used of them is set to NULL.
  */
 HOLDS(lc_inode)
-static void range_apply(struct flock_list *fl, const struct range *want,
-			struct range *spare[2])
+static void range_apply(
+	struct flock_list *fl, const struct range *want, struct range *spare[2])
 {
 	struct range cur = *want, *r, *next;
 
-	list_for_each_safe(r, next, &fl->ranges, link) {
+	list_for_each_safe(r, next, &fl->ranges, link)
+	{
 		bool same = r->type == cur.type;
 
 		if (r->owner != cur.owner)
@@ -158,7 +160,7 @@ static void range_apply(struct flock_list *fl, const struct range *want,
 			cur.start = MIN(cur.start, r->start);
 			cur.end = MAX(cur.end, r->end);
 		} else if (r->start < cur.start && r->end > cur.end) {
-			*spare[1] = *r;		/* what is right of it */
+			*spare[1] = *r; /* what is right of it */
 			spare[1]->start = cur.end + 1;
 			r->end = cur.start - 1;
 			range_insert(&fl->ranges, spare[1]);
@@ -181,7 +183,8 @@ static void range_apply(struct flock_list *fl, const struct range *want,
 	spare[0] = NULL;
 }
 
-/* Would waiting of @owner for @other close a ring?  If not, it is noted in @w. */
+/* Would waiting of @owner for @other close a ring?  If not, it is noted in @w.
+ */
 static bool wait_begin(struct waiting *w, const void *owner, const void *other)
 {
 	const void *at = other;
@@ -192,7 +195,7 @@ static bool wait_begin(struct waiting *w, const void *owner, const void *other)
 		const struct waiting *each;
 		const void *to = NULL;
 
-		list_for_each(each, &flocks.waiting, link)
+		list_for_each (each, &flocks.waiting, link)
 			if (each->owner == at)
 				to = each->for_owner;
 		at = to;
@@ -216,8 +219,7 @@ static void wait_end(struct waiting *w)
 
 /* One try: 0, or -EAGAIN with the owner in the way. */
 static int range_try(struct inode *in, struct flock_list *fl,
-		     const struct range *want, struct range *spare[2],
-		     const void **other)
+	const struct range *want, struct range *spare[2], const void **other)
 {
 	const struct range *c = NULL;
 
@@ -233,7 +235,7 @@ static int range_try(struct inode *in, struct flock_list *fl,
 }
 
 static int range_wait(struct task *t, struct inode *in, struct flock_list *fl,
-		      const struct range *want, struct range *spare[2])
+	const struct range *want, struct range *spare[2])
 {
 	const void *other;
 	struct waiter w;
@@ -260,11 +262,11 @@ static int range_wait(struct task *t, struct inode *in, struct flock_list *fl,
 	return err;
 }
 
-static int range_set(struct task *t, struct file *f, const struct range *want,
-		     bool block)
+static int range_set(
+	struct task *t, struct file *f, const struct range *want, bool block)
 {
 	struct range *spare[2] = { calloc(1, sizeof(struct range)),
-				   calloc(1, sizeof(struct range)) };
+		calloc(1, sizeof(struct range)) };
 	struct inode *in = f->inode;
 	struct flock_list *fl;
 	const void *other;
@@ -279,13 +281,14 @@ static int range_set(struct task *t, struct file *f, const struct range *want,
 	free(spare[0]);
 	free(spare[1]);
 	if (!err)
-		waitq_wake(&fl->waitq, ~0u);	/* weaker or none: others may try */
+		waitq_wake(
+			&fl->waitq, ~0u); /* weaker or none: others may try */
 	return err;
 }
 
 /* Where struct flock's numbers lie in the file. */
-static int range_decode(struct file *f, const struct flock_abi *a,
-			struct range *r)
+static int range_decode(
+	struct file *f, const struct flock_abi *a, struct range *r)
 {
 	int64_t base = 0, start, end = INT64_MAX;
 	struct kstat st;
@@ -350,8 +353,8 @@ static int lock_query(struct file *f, struct range *r, struct flock_abi *a)
 
 int vfs_lock(struct task *t, struct file *f, int cmd, uint64_t arg)
 {
-	bool ofd = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK ||
-		cmd == F_OFD_SETLKW;
+	bool ofd =
+		cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
 	struct flock_abi a;
 	struct range r = {
 		.owner = ofd ? (const void *)f : (const void *)t->fdt,
@@ -395,12 +398,12 @@ static void ranges_drop(struct inode *in, const void *owner)
 	bool some = false;
 
 	inode_lock(in);
-	list_for_each_safe(r, next, &fl->ranges, link)
-		if (r->owner == owner) {
-			list_del(&r->link);
-			free(r);
-			some = true;
-		}
+	list_for_each_safe(r, next, &fl->ranges, link) if (r->owner == owner)
+	{
+		list_del(&r->link);
+		free(r);
+		some = true;
+	}
 	inode_unlock(in);
 	if (some)
 		waitq_wake(&fl->waitq, ~0u);
@@ -413,21 +416,21 @@ void flock_close(struct fdtable *t, struct file *f)
 
 /* flock(2), one try.  *@freed: an old lock was given up. */
 static int whole_try(struct inode *in, struct flock_list *fl, struct file *f,
-		     short type, struct range **spare, bool *freed)
+	short type, struct range **spare, bool *freed)
 {
 	struct range want = { .owner = f, .type = type, .end = INT64_MAX };
 	struct range *r, *next;
 	int err = 0;
 
 	inode_lock(in);
-	list_for_each_safe(r, next, &fl->whole, link)
-		if (r->owner == f) {
-			if (r->type == type)
-				goto unlock;
-			list_del(&r->link);
-			free(r);
-			*freed = true;
-		}
+	list_for_each_safe(r, next, &fl->whole, link) if (r->owner == f)
+	{
+		if (r->type == type)
+			goto unlock;
+		list_del(&r->link);
+		free(r);
+		*freed = true;
+	}
 	if (type == F_UNLCK)
 		goto unlock;
 	if (conflict_find(&fl->whole, &want)) {
@@ -496,17 +499,18 @@ void flock_release(struct file *f)
 
 	ranges_drop(in, f);
 	inode_lock(in);
-	list_for_each_safe(r, next, &fl->whole, link)
-		if (r->owner == f) {
-			list_del(&r->link);
-			free(r);
-		}
+	list_for_each_safe(r, next, &fl->whole, link) if (r->owner == f)
+	{
+		list_del(&r->link);
+		free(r);
+	}
 	inode_unlock(in);
 	waitq_wake(&fl->waitq, ~0u);
 }
 
-LOCKS_UNCHECKED				/* reads through the list under lc_inode */
-void flock_show(struct file *f, struct strbuf *out)
+LOCKS_UNCHECKED /* reads through the list under lc_inode */
+	void
+	flock_show(struct file *f, struct strbuf *out)
 {
 	struct flock_list *fl = f->inode->locks;
 	const struct range *r;
@@ -515,11 +519,12 @@ void flock_show(struct file *f, struct strbuf *out)
 	if (!fl)
 		return;
 	inode_lock(f->inode);
-	list_for_each(r, &fl->whole, link)
+	list_for_each (r, &fl->whole, link)
 		if (r->owner == f)
-			sb_printf(out, "lock:\t%d: FLOCK  ADVISORY  %s 0 "
-				  "00:00:%llu 0 EOF\n", ++n,
-				  r->type == F_WRLCK ? "WRITE" : "READ",
-				  (unsigned long long)f->inode->ino);
+			sb_printf(out,
+				"lock:\t%d: FLOCK  ADVISORY  %s 0 "
+				"00:00:%llu 0 EOF\n",
+				++n, r->type == F_WRLCK ? "WRITE" : "READ",
+				(unsigned long long)f->inode->ino);
 	inode_unlock(f->inode);
 }

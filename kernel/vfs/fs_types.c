@@ -1,9 +1,9 @@
 /*
  * fs_types.c - the filesystems that can be mounted.
  *
- * One row a type; most live in kernel/fs.  An "empty" one has a root directory and
- * nothing in it: cgroup hierarchies and message queues are there to be found,
- * not yet to be used.
+ * One row a type; most live in kernel/fs.  An "empty" one has a root directory
+ * and nothing in it: cgroup hierarchies and message queues are there to be
+ * found, not yet to be used.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static int empty_mount(const struct fs_context *fc, struct super **out)
 {
 	struct fs_context plain = *fc;
 
-	plain.data = NULL;		/* their options mean nothing here */
+	plain.data = NULL; /* their options mean nothing here */
 	return ramfs_fs.mount(&plain, out);
 }
 
@@ -29,8 +29,16 @@ static const struct fs_type cgroup2_fs = { "cgroup2", true, empty_mount };
 static const struct fs_type mqueue_fs = { "mqueue", true, empty_mount };
 
 static const struct fs_type *const types[] = {
-	&gofer_fs, &tmpfs_fs, &ramfs_fs, &proc_fs, &sysfs_fs, &devtmpfs_fs,
-	&devpts_fs, &cgroup_fs, &cgroup2_fs, &mqueue_fs,
+	&gofer_fs,
+	&tmpfs_fs,
+	&ramfs_fs,
+	&proc_fs,
+	&sysfs_fs,
+	&devtmpfs_fs,
+	&devpts_fs,
+	&cgroup_fs,
+	&cgroup2_fs,
+	&mqueue_fs,
 };
 
 const struct fs_type *fs_type_find(const char *name)

@@ -20,8 +20,8 @@
 #include "kernel/vfs/inotify.h"
 #include "kernel/vfs/mount.h"
 
-#define ANON_DEV	makedev(0, 14)
-#define DAY_NS		(24 * 3600 * NSEC_PER_SEC)
+#define ANON_DEV makedev(0, 14)
+#define DAY_NS   (24 * 3600 * NSEC_PER_SEC)
 
 static uint64_t ino_fresh(void)
 {
@@ -35,9 +35,8 @@ int64_t inode_now(void)
 	return clock_now(CLOCK_REALTIME_COARSE);
 }
 
-void inode_init(struct inode *in, const struct inode_ops *ops,
-		struct super *sb, uint64_t ino, uint32_t mode, uint32_t uid,
-		uint32_t gid)
+void inode_init(struct inode *in, const struct inode_ops *ops, struct super *sb,
+	uint64_t ino, uint32_t mode, uint32_t uid, uint32_t gid)
 {
 	int64_t now = inode_now();
 
@@ -103,7 +102,7 @@ int inode_new_anon(uint32_t mode, const struct cred *cred, struct inode **out)
 	if (!in)
 		return -ENOMEM;
 	inode_init(in, &anon_ops, NULL, 0, mode, cred ? cred->fsuid : 0,
-		   cred ? cred->fsgid : 0);
+		cred ? cred->fsgid : 0);
 	*out = in;
 	return 0;
 }
@@ -169,8 +168,8 @@ void file_accessed(struct file *f)
 	if (S_ISDIR(in->mode) && mf & MS_NODIRATIME)
 		return;
 	now = inode_now();
-	if (!(mf & MS_STRICTATIME) && atime > in->mtime &&
-	    atime > in->ctime && now - atime < DAY_NS)
+	if (!(mf & MS_STRICTATIME) && atime > in->mtime && atime > in->ctime &&
+		now - atime < DAY_NS)
 		return;
 	in->atime = now;
 }
@@ -192,7 +191,7 @@ void inode_allow_write(struct inode *in)
 }
 
 void super_init(struct super *sb, const struct super_ops *ops,
-		const struct fs_type *type, uint32_t magic)
+	const struct fs_type *type, uint32_t magic)
 {
 	static atomic_uint minor_last = 20;
 

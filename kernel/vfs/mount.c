@@ -25,8 +25,9 @@
 
 #define MOUNT_BUCKETS 64
 #define MOUNTS_MAX    100000
-#define MNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | \
-	MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_NOSYMFOLLOW)
+#define MNT_FLAGS                                                    \
+	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | \
+		MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_NOSYMFOLLOW)
 
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW 256
@@ -55,8 +56,8 @@ void vfs_init(void)
 }
 
 HOLDS_SHARED(lc_mounts)
-static struct list *bucket_of(const struct mount *parent,
-			      const struct dentry *point)
+static struct list *bucket_of(
+	const struct mount *parent, const struct dentry *point)
 {
 	uintptr_t h = (uintptr_t)parent / 32 * 31 + (uintptr_t)point / 32;
 
@@ -65,12 +66,12 @@ static struct list *bucket_of(const struct mount *parent,
 
 /* What is mounted on (@parent, @point): borrowed, or NULL. */
 HOLDS_SHARED(lc_mounts)
-static struct mount *mount_peek(const struct mount *parent,
-				const struct dentry *point)
+static struct mount *mount_peek(
+	const struct mount *parent, const struct dentry *point)
 {
 	struct mount *m;
 
-	list_for_each(m, bucket_of(parent, point), hash_link)
+	list_for_each (m, bucket_of(parent, point), hash_link)
 		if (m->parent == parent && m->point == point)
 			return m;
 	return NULL;
@@ -141,12 +142,12 @@ void path_put(struct path *p)
 	*p = (struct path){ NULL, NULL };
 	if (old.dentry)
 		dentry_put(old.dentry);
-	mount_put(old.mnt);		/* it holds the dentry's super */
+	mount_put(old.mnt); /* it holds the dentry's super */
 }
 
 /* A mount of @sb (a reference is taken) from @root on (NULL: its root). */
 static int mount_new(struct super *sb, struct dentry *root, const char *source,
-		     unsigned flags, struct mount **out)
+	unsigned flags, struct mount **out)
 {
 	struct mount *m = calloc(1, sizeof *m);
 	int err;
@@ -187,9 +188,11 @@ static int mount_new_fs(const struct fs_context *fc, struct mount **out)
 
 int mount_internal(const struct fs_type *type, struct mount **out)
 {
-	static struct mount *_Atomic made;	/* tmpfs is the only type so far */
-	struct fs_context fc = { .type = type, .source = type->name,
-				 .data = "size=0,nr_inodes=0", .sock = -1 };
+	static struct mount *_Atomic made; /* tmpfs is the only type so far */
+	struct fs_context fc = { .type = type,
+		.source = type->name,
+		.data = "size=0,nr_inodes=0",
+		.sock = -1 };
 	struct mount *m = made, *none = NULL;
 	int err;
 
@@ -215,7 +218,7 @@ static void ns_changed(struct mnt_ns *ns)
 /* Puts @m (its reference is consumed) into @ns at a place, or at the top. */
 HOLDS(lc_mounts)
 static void mount_attach(struct mnt_ns *ns, struct mount *m,
-			 struct mount *parent, struct dentry *point)
+	struct mount *parent, struct dentry *point)
 {
 	m->ns = ns;
 	if (!m->id)
@@ -260,18 +263,20 @@ static bool mount_below(const struct mount *m, const struct mount *top)
 /* @m and all that is mounted below it leave the tree; references go to @out. */
 HOLDS(lc_mounts)
 static void tree_unhook(struct mount *top, struct list *out,
-			struct dentry **points, size_t *npoints)
+	struct dentry **points, size_t *npoints)
 {
 	struct mount *m, *next;
 	struct list below;
 
 	list_init(&below);
-	list_for_each_safe(m, next, &top->ns->mounts, link)
-		if (mount_below(m, top)) {
-			list_del(&m->link);
-			list_add_tail(&below, &m->link);
-		}
-	list_for_each_safe(m, next, &below, link) {
+	list_for_each_safe(
+		m, next, &top->ns->mounts, link) if (mount_below(m, top))
+	{
+		list_del(&m->link);
+		list_add_tail(&below, &m->link);
+	}
+	list_for_each_safe(m, next, &below, link)
+	{
 		struct dentry *point = mount_unhook(m);
 
 		if (point)
@@ -287,14 +292,15 @@ static size_t ns_count(const struct mnt_ns *ns)
 	const struct mount *m;
 	size_t n = 0;
 
-	list_for_each(m, &ns->mounts, link)
+	list_for_each (m, &ns->mounts, link)
 		n++;
 	return n;
 }
 
 /* Puts what tree_unhook() took out. */
-LOCKS_UNCHECKED				/* the list is the caller's own */
-static void unhooked_put(struct list *gone, struct dentry **points, size_t n)
+LOCKS_UNCHECKED /* the list is the caller's own */
+	static void
+	unhooked_put(struct list *gone, struct dentry **points, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		dentry_put(points[i]);
@@ -382,8 +388,8 @@ static bool is_dir(const struct dentry *d)
 }
 
 /* Mounts @m (consumed) on top of what is at @where now. */
-static int mount_graft(struct mnt_ns *ns, struct mount *m,
-		       const struct path *where)
+static int mount_graft(
+	struct mnt_ns *ns, struct mount *m, const struct path *where)
 {
 	struct path at = *where;
 	int err = 0;
@@ -411,7 +417,7 @@ static int mount_graft(struct mnt_ns *ns, struct mount *m,
 }
 
 int mount_add(struct mnt_ns *ns, const struct fs_context *fc,
-	      const struct path *where)
+	const struct path *where)
 {
 	struct mount *m;
 	int err = mount_new_fs(fc, &m);
@@ -420,13 +426,13 @@ int mount_add(struct mnt_ns *ns, const struct fs_context *fc,
 }
 
 struct pair {
-	struct mount *old, *new;	/* old: borrowed; new: not yet attached */
+	struct mount *old, *new; /* old: borrowed; new: not yet attached */
 };
 
 /* Copies of every mount of @from below @top, in order.  Malloc'ed array. */
 HOLDS(lc_mounts)
 static int pairs_collect(const struct mnt_ns *from, const struct mount *top,
-			 struct pair **out, size_t *n)
+	struct pair **out, size_t *n)
 {
 	struct pair *p = calloc(ns_count(from) + 1, sizeof *p);
 	struct mount *m;
@@ -434,7 +440,7 @@ static int pairs_collect(const struct mnt_ns *from, const struct mount *top,
 	if (!p)
 		return -ENOMEM;
 	*n = 0;
-	list_for_each(m, &from->mounts, link)
+	list_for_each (m, &from->mounts, link)
 		if (mount_below(m, top)) {
 			mount_get(m);
 			p[(*n)++].old = m;
@@ -448,8 +454,8 @@ static int pairs_copy(struct pair *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct mount *o = p[i].old;
-		int err = mount_new(o->sb, o->root, o->source, o->flags,
-				    &p[i].new);
+		int err = mount_new(
+			o->sb, o->root, o->source, o->flags, &p[i].new);
 
 		if (err)
 			return err;
@@ -467,8 +473,8 @@ static void pairs_drop(struct pair *p, size_t n, bool new_too)
 	free(p);
 }
 
-static struct mount *pair_find(const struct pair *p, size_t n,
-			       const struct mount *old)
+static struct mount *pair_find(
+	const struct pair *p, size_t n, const struct mount *old)
 {
 	for (size_t i = 0; i < n; i++)
 		if (p[i].old == old)
@@ -488,7 +494,7 @@ static void path_translate(struct path *p, const struct pair *pairs, size_t n)
 }
 
 int mnt_ns_copy(struct mnt_ns *from, struct path *root, struct path *cwd,
-		struct mnt_ns **out)
+	struct mnt_ns **out)
 {
 	struct mnt_ns *ns = mnt_ns_new();
 	struct pair *p = NULL;
@@ -516,7 +522,7 @@ int mnt_ns_copy(struct mnt_ns *from, struct path *root, struct path *cwd,
 			ns->root = p[i].new;
 		if (i == 0 || (parent && p[i].old->point))
 			mount_attach(ns, mount_get(p[i].new), parent,
-				     p[i].old->point);
+				p[i].old->point);
 	}
 	mounts_write_done(&mounts);
 	path_translate(root, p, n);
@@ -526,9 +532,10 @@ int mnt_ns_copy(struct mnt_ns *from, struct path *root, struct path *cwd,
 	return 0;
 }
 
-/* Mounts below @from are copied to the same places in @m, as mount --rbind does. */
-static int bind_children(struct mnt_ns *ns, const struct path *from,
-			 struct mount *m)
+/* Mounts below @from are copied to the same places in @m, as mount --rbind
+ * does. */
+static int bind_children(
+	struct mnt_ns *ns, const struct path *from, struct mount *m)
 {
 	struct pair *p;
 	size_t n;
@@ -552,13 +559,12 @@ static int bind_children(struct mnt_ns *ns, const struct path *from,
 			continue;
 		parent = pair_find(p, n, o->parent);
 		if (o->parent == from->mnt)
-			parent = dentry_below(o->point, from->dentry) ? m :
-				NULL;
+			parent =
+				dentry_below(o->point, from->dentry) ? m : NULL;
 		else if (parent && !parent->parent)
-			parent = NULL;	/* its own place was not copied */
+			parent = NULL; /* its own place was not copied */
 		if (parent && m->parent)
-			mount_attach(ns, mount_get(p[i].new), parent,
-				     o->point);
+			mount_attach(ns, mount_get(p[i].new), parent, o->point);
 	}
 	mounts_write_done(&mounts);
 	pairs_drop(p, n, true);
@@ -566,11 +572,11 @@ static int bind_children(struct mnt_ns *ns, const struct path *from,
 }
 
 int mount_bind(struct mnt_ns *ns, const struct path *from,
-	       const struct path *where, bool recursive)
+	const struct path *where, bool recursive)
 {
 	struct mount *m;
 	int err = mount_new(from->mnt->sb, from->dentry, from->mnt->source,
-			    from->mnt->flags, &m);
+		from->mnt->flags, &m);
 
 	if (err)
 		return err;
@@ -582,13 +588,13 @@ int mount_bind(struct mnt_ns *ns, const struct path *from,
 	return err;
 }
 
-int mount_remount(const struct path *where, unsigned flags, const char *data,
-		  bool bind)
+int mount_remount(
+	const struct path *where, unsigned flags, const char *data, bool bind)
 {
 	struct mount *m = where->mnt;
 
-	(void)bind;		/* a super has no flags of its own here */
-	(void)data;		/* GAP: options of the filesystem stay as they are */
+	(void)bind; /* a super has no flags of its own here */
+	(void)data; /* GAP: options of the filesystem stay as they are */
 	if (where->dentry != m->root)
 		return -EINVAL;
 	if (!(flags & (MS_NOATIME | MS_RELATIME | MS_STRICTATIME)))
@@ -599,8 +605,8 @@ int mount_remount(const struct path *where, unsigned flags, const char *data,
 	return 0;
 }
 
-int mount_move(struct task *t, const struct path *from,
-	       const struct path *where)
+int mount_move(
+	struct task *t, const struct path *from, const struct path *where)
 {
 	struct mnt_ns *ns = t->mnt_ns;
 	struct mount *m = from->mnt;
@@ -630,7 +636,7 @@ static bool has_children(const struct mount *m)
 {
 	const struct mount *c;
 
-	list_for_each(c, &m->ns->mounts, link)
+	list_for_each (c, &m->ns->mounts, link)
 		if (c->parent == m)
 			return true;
 	return false;
@@ -672,7 +678,7 @@ int mount_remove(struct task *t, const struct path *p, int flags)
 	mounts_write(&mounts);
 	err = m->ns == ns ? umount_check(m, p, flags) : -EINVAL;
 	if (!err && ns_count(ns) > room)
-		err = -EBUSY;		/* others mount like mad */
+		err = -EBUSY; /* others mount like mad */
 	if (!err)
 		tree_unhook(m, &gone, points, &n);
 	mounts_write_done(&mounts);
@@ -682,9 +688,10 @@ int mount_remove(struct task *t, const struct path *p, int flags)
 	return err;
 }
 
-/* Every task of the namespace that stood at the old root now stands at the new. */
-static void roots_move(struct task *t, const struct path *from,
-		       const struct path *to)
+/* Every task of the namespace that stood at the old root now stands at the new.
+ */
+static void roots_move(
+	struct task *t, const struct path *from, const struct path *to)
 {
 	struct pid_ns *pns = t->tg->pid_ns;
 	struct task *each;
@@ -714,8 +721,8 @@ static void roots_move(struct task *t, const struct path *from,
 	}
 }
 
-int mount_pivot(struct task *t, const struct path *new_root,
-		const struct path *put_old)
+int mount_pivot(
+	struct task *t, const struct path *new_root, const struct path *put_old)
 {
 	struct mnt_ns *ns = t->mnt_ns;
 	struct mount *new = new_root->mnt, *root;
@@ -761,7 +768,7 @@ struct mount *mnt_ns_nth(struct mnt_ns *ns, size_t n, int *parent_id)
 	struct mount *m, *found = NULL;
 
 	mounts_read(&mounts);
-	list_for_each(m, &ns->mounts, link)
+	list_for_each (m, &ns->mounts, link)
 		if (n-- == 0) {
 			found = mount_get(m);
 			*parent_id = m->parent ? m->parent->id : m->id;
@@ -830,8 +837,8 @@ bool path_leave_mount(struct path *p)
 }
 
 /* Prepends "/name" to the text that begins at @pos in @buf. */
-static int prepend(char *buf, size_t *pos, const char *s, size_t len,
-		   bool slash)
+static int prepend(
+	char *buf, size_t *pos, const char *s, size_t len, bool slash)
 {
 	if (*pos < len + slash)
 		return -ENAMETOOLONG;
@@ -845,7 +852,7 @@ static int prepend(char *buf, size_t *pos, const char *s, size_t len,
 /* path_name() under both locks. */
 HOLDS_SHARED(lc_mounts, lc_dcache)
 static int name_build(const struct path *p, const struct path *root, char *buf,
-		      size_t *pos, bool *reached)
+	size_t *pos, bool *reached)
 {
 	const struct mount *m = p->mnt;
 	const struct dentry *d = p->dentry;
@@ -866,7 +873,7 @@ static int name_build(const struct path *p, const struct path *root, char *buf,
 			continue;
 		}
 		if (d->parent == d) {
-			*reached = false;	/* outside of a bind mount */
+			*reached = false; /* outside of a bind mount */
 			break;
 		}
 		err = prepend(buf, pos, d->name, d->len, true);
@@ -878,7 +885,7 @@ static int name_build(const struct path *p, const struct path *root, char *buf,
 }
 
 char *path_name(const struct path *p, const struct path *root, char *buf,
-		size_t n, int *err)
+	size_t n, int *err)
 {
 	static const char deleted[] = " (deleted)", lost[] = "(unreachable)";
 	size_t pos = n;

@@ -25,9 +25,14 @@ static void put_field(struct strbuf *out, const char *s)
 
 static void put_flags(struct strbuf *out, const struct mount *m)
 {
-	static const struct { unsigned flag; const char *name; } names[] = {
-		{ MS_NOSUID, ",nosuid" }, { MS_NODEV, ",nodev" },
-		{ MS_NOEXEC, ",noexec" }, { MS_NOATIME, ",noatime" },
+	static const struct {
+		unsigned flag;
+		const char *name;
+	} names[] = {
+		{ MS_NOSUID, ",nosuid" },
+		{ MS_NODEV, ",nodev" },
+		{ MS_NOEXEC, ",noexec" },
+		{ MS_NOATIME, ",noatime" },
 		{ MS_NODIRATIME, ",nodiratime" },
 	};
 	unsigned flags = m->flags;
@@ -46,8 +51,8 @@ static void put_super_options(struct strbuf *out, struct super *sb)
 		sb->ops->options(sb, out);
 }
 
-static void show_mtab(struct strbuf *out, const struct mount *m,
-		      const char *where)
+static void show_mtab(
+	struct strbuf *out, const struct mount *m, const char *where)
 {
 	put_field(out, m->source);
 	sb_putc(out, ' ');
@@ -59,12 +64,12 @@ static void show_mtab(struct strbuf *out, const struct mount *m,
 }
 
 static void show_info(struct strbuf *out, const struct mount *m, int parent,
-		      const char *where, char *buf)
+	const char *where, char *buf)
 {
 	const char *root = dentry_path(m->root, buf, PATH_MAX);
 
 	sb_printf(out, "%d %d %u:%u ", m->id, parent, major(m->sb->dev),
-		  minor(m->sb->dev));
+		minor(m->sb->dev));
 	put_field(out, root ? root : "/");
 	sb_putc(out, ' ');
 	put_field(out, where);
@@ -77,8 +82,8 @@ static void show_info(struct strbuf *out, const struct mount *m, int parent,
 	sb_putc(out, '\n');
 }
 
-static void show_stats(struct strbuf *out, const struct mount *m,
-		       const char *where)
+static void show_stats(
+	struct strbuf *out, const struct mount *m, const char *where)
 {
 	sb_puts(out, "device ");
 	put_field(out, m->source);
@@ -88,7 +93,7 @@ static void show_stats(struct strbuf *out, const struct mount *m,
 }
 
 void mounts_show(struct mnt_ns *ns, const struct path *root,
-		 enum mounts_format how, struct strbuf *out)
+	enum mounts_format how, struct strbuf *out)
 {
 	char *buf = malloc(2 * PATH_MAX);
 	struct mount *m;
@@ -100,12 +105,12 @@ void mounts_show(struct mnt_ns *ns, const struct path *root,
 		struct path p = { m, m->root };
 		const char *where = path_name(&p, root, buf, PATH_MAX, &err);
 
-		if (where && *where == '/') {	/* else it is out of reach */
+		if (where && *where == '/') { /* else it is out of reach */
 			if (how == MOUNTS_MTAB)
 				show_mtab(out, m, where);
 			else if (how == MOUNTS_INFO)
-				show_info(out, m, parent, where,
-					  buf + PATH_MAX);
+				show_info(
+					out, m, parent, where, buf + PATH_MAX);
 			else
 				show_stats(out, m, where);
 		}

@@ -4,11 +4,11 @@
  * Theory of operation
  *
  * A walk holds a reference on where it is and takes one component after the
- * other.  walk_cached() takes as many plain components as it can in one go under
- * the dcache lock (directories that are cached, allow the search by mode bits
- * and have no mount or symlink on them); walk_one() then does the next one with
- * everything that may come up.  A symlink's target replaces what is left of the
- * name.  path_resolution(7) and openat2(2) are the contract.
+ * other.  walk_cached() takes as many plain components as it can in one go
+ * under the dcache lock (directories that are cached, allow the search by mode
+ * bits and have no mount or symlink on them); walk_one() then does the next one
+ * with everything that may come up.  A symlink's target replaces what is left
+ * of the name.  path_resolution(7) and openat2(2) are the contract.
  */
 #include "kernel/vfs/namei.h"
 
@@ -52,8 +52,7 @@ int task_walk(struct task *t, int dfd, const char *name, struct walk *w)
 	r = fd_borrow_path(t, dfd);
 	if (!r.f) {
 		err = -EBADF;
-	} else if (!r.f->path.dentry ||
-		   (*name && !S_ISDIR(r.f->inode->mode))) {
+	} else if (!r.f->path.dentry || (*name && !S_ISDIR(r.f->inode->mode))) {
 		err = -ENOTDIR;
 	} else {
 		w->start = r.f->path;
@@ -87,8 +86,9 @@ int nd_start(struct nd *nd, struct walk *w, const char *name, unsigned flags)
 		.flags = flags,
 		.root = inside ? w->start : w->root,
 		.rest = name,
-		.path = *name == '/' && !(flags & LOOKUP_BENEATH) && !inside ?
-			w->root : w->start,
+		.path = *name == '/' && !(flags & LOOKUP_BENEATH) && !inside
+				? w->root
+				: w->start,
 	};
 	if (*name == '/' && flags & LOOKUP_BENEATH)
 		return -EXDEV;
@@ -146,14 +146,14 @@ static void walk_cached(struct nd *nd, bool parent)
 		struct dentry *child;
 
 		if (!len || len > NAME_MAX || is_dots(s, len) ||
-		    (parent && !*next) || !may_pass(nd, d))
+			(parent && !*next) || !may_pass(nd, d))
 			break;
 		child = dentry_peek(d, s, len);
 		in = child ? child->inode : NULL;
 		if (!in || child->nmounts || S_ISLNK(in->mode))
 			break;
 		if (s[len] && !S_ISDIR(in->mode))
-			break;		/* ENOTDIR, decided elsewhere */
+			break; /* ENOTDIR, decided elsewhere */
 		d = child;
 		nd->rest = next;
 	}
@@ -172,14 +172,14 @@ static bool still_valid(struct dentry *d)
 	struct super *sb = d->sb;
 
 	if (!sb->ops->revalidate || d->synthetic || d->nsynth || d->nmounts ||
-	    sb->ops->revalidate(sb, d))
+		sb->ops->revalidate(sb, d))
 		return true;
 	dentry_invalidate(d);
 	return false;
 }
 
 static int lookup_slow(struct inode *dir, struct dentry *parent,
-		       const char *name, size_t len, struct dentry **out)
+	const char *name, size_t len, struct dentry **out)
 {
 	struct inode *in = NULL;
 	int err = -ENOENT;
@@ -189,8 +189,8 @@ static int lookup_slow(struct inode *dir, struct dentry *parent,
 		return 0;
 	if (dir->dead)
 		return -ENOENT;
-	err = dir->ops->lookup ? dir->ops->lookup(dir, name, len, &in) :
-		-ENOTDIR;
+	err = dir->ops->lookup ? dir->ops->lookup(dir, name, len, &in)
+			       : -ENOTDIR;
 	if (err && err != -ENOENT)
 		return err;
 	*out = dentry_add(parent, name, len, err ? NULL : in);
@@ -198,7 +198,7 @@ static int lookup_slow(struct inode *dir, struct dentry *parent,
 }
 
 int lookup_child(const struct path *dir, const char *name, size_t len,
-		 bool locked, struct dentry **out)
+	bool locked, struct dentry **out)
 {
 	struct inode *in = path_inode(dir);
 	int err;
@@ -239,15 +239,15 @@ static int walk_up(struct nd *nd)
 }
 
 /* fs.protected_symlinks, as every distribution sets it. */
-int may_follow_link(const struct cred *cred, struct inode *dir,
-		    struct inode *link)
+int may_follow_link(
+	const struct cred *cred, struct inode *dir, struct inode *link)
 {
 	uint32_t mode = dir->mode;
 
 	if (cred->fsuid == link->uid || dir->uid == link->uid)
 		return 0;
-	return (mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) ?
-		-EACCES : 0;
+	return (mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) ? -EACCES
+								   : 0;
 }
 
 /* The walk goes on with @target, then with what is left. */
@@ -257,7 +257,7 @@ static int nd_splice(struct nd *nd, const char *target)
 	char *buf;
 
 	if (a + b + 2 > 64 * PATH_MAX)
-		return -ENAMETOOLONG;	/* more than any real name */
+		return -ENAMETOOLONG; /* more than any real name */
 	buf = malloc(a + b + 2);
 	if (!buf)
 		return -ENOMEM;
@@ -282,7 +282,7 @@ static int follow_magic(struct nd *nd, struct inode *in)
 	if (err)
 		return err;
 	if (nd->flags & (LOOKUP_BENEATH | LOOKUP_IN_ROOT) ||
-	    (nd->flags & LOOKUP_NO_XDEV && to.mnt != nd->path.mnt)) {
+		(nd->flags & LOOKUP_NO_XDEV && to.mnt != nd->path.mnt)) {
 		path_put(&to);
 		return -EXDEV;
 	}
@@ -298,7 +298,7 @@ int nd_follow(struct nd *nd, const struct path *link)
 	int err;
 
 	if (++nd->nlinks > LINKS_MAX || nd->flags & LOOKUP_NO_LINKS ||
-	    link->mnt->flags & MS_NOSYMFOLLOW)
+		link->mnt->flags & MS_NOSYMFOLLOW)
 		return -ELOOP;
 	if (in->ops->getlink)
 		return follow_magic(nd, in);
@@ -314,8 +314,8 @@ int nd_follow(struct nd *nd, const struct path *link)
 		err = -ENOENT;
 	} else if (*target == '/') {
 		if (nd->flags & LOOKUP_BENEATH ||
-		    (nd->flags & LOOKUP_NO_XDEV &&
-		     nd->root.mnt != nd->path.mnt))
+			(nd->flags & LOOKUP_NO_XDEV &&
+				nd->root.mnt != nd->path.mnt))
 			err = -EXDEV;
 		else
 			nd_jump(nd, &nd->root);
@@ -390,22 +390,23 @@ static int nd_run(struct nd *nd, bool parent)
 			nd->last = s;
 			nd->last_len = len;
 			nd->last_slash = slash;
-			nd->last_type = !is_dots(s, len) ? LAST_NORM :
-				len == 1 ? LAST_DOT : LAST_DOTDOT;
+			nd->last_type = !is_dots(s, len) ? LAST_NORM
+					: len == 1       ? LAST_DOT
+							 : LAST_DOTDOT;
 			return len > NAME_MAX ? -ENAMETOOLONG : 0;
 		}
 		if (len > NAME_MAX)
 			return -ENAMETOOLONG;
 		nd->rest = next;
 		if (!is_dots(s, len))
-			err = walk_one(nd, s, len, !last || slash ||
-				       nd->flags & LOOKUP_FOLLOW);
+			err = walk_one(nd, s, len,
+				!last || slash || nd->flags & LOOKUP_FOLLOW);
 		else if (len == 2)
 			err = walk_up(nd);
 		if (err)
 			return err;
 		if (slash && last && !*nd->rest &&
-		    !S_ISDIR(path_inode(&nd->path)->mode))
+			!S_ISDIR(path_inode(&nd->path)->mode))
 			return -ENOTDIR;
 	}
 }
@@ -417,7 +418,7 @@ int nd_walk(struct nd *nd)
 	int err = nd_run(nd, false);
 
 	if (!err && (slash || nd->flags & LOOKUP_DIR) &&
-	    !S_ISDIR(path_inode(&nd->path)->mode))
+		!S_ISDIR(path_inode(&nd->path)->mode))
 		err = -ENOTDIR;
 	return err;
 }
@@ -434,8 +435,8 @@ char *nd_last_name(const struct nd *nd, char *buf)
 	return buf;
 }
 
-int path_lookup(struct walk *w, const char *name, unsigned flags,
-		struct path *out)
+int path_lookup(
+	struct walk *w, const char *name, unsigned flags, struct path *out)
 {
 	struct nd nd;
 	int err = nd_start(&nd, w, name, flags);

@@ -26,10 +26,12 @@
 #include "kernel/vfs/namei.h"
 #include "kernel/vfs/walk.h"
 
-#define OPEN_LARGEFILE 0100000		/* a 64-bit program's F_GETFL shows it */
-#define OPEN_TMPFILE   020000000	/* __O_TMPFILE, without O_DIRECTORY */
+#define OPEN_LARGEFILE 0100000   /* a 64-bit program's F_GETFL shows it */
+#define OPEN_TMPFILE   020000000 /* __O_TMPFILE, without O_DIRECTORY */
 
-struct pathfile { struct file f; };
+struct pathfile {
+	struct file f;
+};
 
 static void pathfile_release(struct file *f)
 {
@@ -43,8 +45,8 @@ static const struct file_ops pathfile_ops = {
 };
 
 /* O_PATH: a name for the place, with no permission asked. */
-static int open_place(const struct path *p, int flags, struct cred *cred,
-		      struct file **out)
+static int open_place(
+	const struct path *p, int flags, struct cred *cred, struct file **out)
 {
 	struct pathfile *pf = malloc(sizeof *pf);
 
@@ -60,7 +62,9 @@ static int open_place(const struct path *p, int flags, struct cred *cred,
 static unsigned mode_mask(int flags)
 {
 	static const unsigned char mask[4] = {
-		MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE,
+		MAY_READ,
+		MAY_WRITE,
+		MAY_READ | MAY_WRITE,
 		MAY_READ | MAY_WRITE,
 	};
 
@@ -69,7 +73,7 @@ static unsigned mode_mask(int flags)
 }
 
 static int may_open(const struct path *p, int *flags, unsigned mask,
-		    const struct cred *cred)
+	const struct cred *cred)
 {
 	struct inode *in = path_inode(p);
 	int err;
@@ -96,7 +100,7 @@ static int may_open(const struct path *p, int *flags, unsigned mask,
 	if (err)
 		return err;
 	if (*flags & O_NOATIME && cred->fsuid != in->uid &&
-	    !cred_capable(cred, CAP_FOWNER))
+		!cred_capable(cred, CAP_FOWNER))
 		return -EPERM;
 	return 0;
 }
@@ -114,8 +118,8 @@ static int writer_add(struct inode *in)
 }
 
 /* The open file itself, of whatever kind. */
-static int open_kind(const struct path *p, int flags, struct cred *cred,
-		     struct file **out)
+static int open_kind(
+	const struct path *p, int flags, struct cred *cred, struct file **out)
 {
 	struct inode *in = path_inode(p);
 
@@ -132,8 +136,8 @@ static int open_kind(const struct path *p, int flags, struct cred *cred,
 }
 
 /* Everything after the permission checks. */
-static int open_finish(const struct path *p, int flags, struct cred *cred,
-		       struct file **out)
+static int open_finish(
+	const struct path *p, int flags, struct cred *cred, struct file **out)
 {
 	struct inode *in = path_inode(p);
 	bool writes = (flags & FILE_ACCMODE) != O_RDONLY && S_ISREG(in->mode);
@@ -165,8 +169,8 @@ static int open_finish(const struct path *p, int flags, struct cred *cred,
 	return 0;
 }
 
-int vfs_open_path(const struct path *p, int flags, struct cred *cred,
-		  struct file **out)
+int vfs_open_path(
+	const struct path *p, int flags, struct cred *cred, struct file **out)
 {
 	struct inode *in = path_inode(p);
 	unsigned mask = mode_mask(flags);
@@ -182,20 +186,22 @@ int vfs_open_path(const struct path *p, int flags, struct cred *cred,
 	return err ? err : open_finish(p, flags, cred, out);
 }
 
-/* fs.protected_regular and fs.protected_fifos at 1: not in others' sticky directories. */
-int may_create_in_sticky(const struct cred *cred, struct inode *dir,
-			 struct inode *in)
+/* fs.protected_regular and fs.protected_fifos at 1: not in others' sticky
+ * directories. */
+int may_create_in_sticky(
+	const struct cred *cred, struct inode *dir, struct inode *in)
 {
 	uint32_t mode = dir->mode;
 
 	if (!(mode & S_ISVTX) || !(mode & S_IWOTH) ||
-	    !(S_ISREG(in->mode) || S_ISFIFO(in->mode)) ||
-	    in->uid == dir->uid || in->uid == cred->fsuid)
+		!(S_ISREG(in->mode) || S_ISFIFO(in->mode)) ||
+		in->uid == dir->uid || in->uid == cred->fsuid)
 		return 0;
 	return -EACCES;
 }
 
-/* Makes the regular file that @d (negative, dir lock and write lock held) names. */
+/* Makes the regular file that @d (negative, dir lock and write lock held)
+ * names. */
 static int create_here(struct nd *nd, struct dentry *d, uint32_t mode)
 {
 	char name[NAME_MAX + 1];
@@ -209,8 +215,8 @@ static int create_here(struct nd *nd, struct dentry *d, uint32_t mode)
 	if (!dir->ops->create)
 		return -EACCES;
 	mode = (mode & 07777 & ~nd->w->umask) | S_IFREG;
-	err = dir->ops->create(dir, nd->last, nd->last_len, mode, nd->w->cred,
-			       &in);
+	err = dir->ops->create(
+		dir, nd->last, nd->last_len, mode, nd->w->cred, &in);
 	if (err)
 		return err;
 	dentry_instantiate(d, in);
@@ -220,7 +226,7 @@ static int create_here(struct nd *nd, struct dentry *d, uint32_t mode)
 
 /* The last component of an O_CREAT open: *@child gets references. */
 static int lookup_or_create(struct nd *nd, int flags, uint32_t mode,
-			    struct path *child, bool *created)
+	struct path *child, bool *created)
 {
 	struct inode *dir = path_inode(&nd->path);
 	struct dentry *d = dentry_find(nd->path.dentry, nd->last, nd->last_len);
@@ -232,9 +238,9 @@ static int lookup_or_create(struct nd *nd, int flags, uint32_t mode,
 		dentry_put(d);
 		dir_lock(dir);
 		write_lock(dir);
-		err = dir->dead ? -ENOENT :
-			lookup_child(&nd->path, nd->last, nd->last_len, true,
-				     &d);
+		err = dir->dead ? -ENOENT
+				: lookup_child(&nd->path, nd->last,
+					  nd->last_len, true, &d);
 		if (!err && !dentry_inode(d)) {
 			err = create_here(nd, d, mode);
 			if (err)
@@ -248,7 +254,7 @@ static int lookup_or_create(struct nd *nd, int flags, uint32_t mode,
 		return err;
 	*child = (struct path){ mount_get(nd->path.mnt), d };
 	if (!*created && path_follow_mount(child) &&
-	    nd->flags & LOOKUP_NO_XDEV && !(flags & O_EXCL)) {
+		nd->flags & LOOKUP_NO_XDEV && !(flags & O_EXCL)) {
 		path_put(child);
 		return -EXDEV;
 	}
@@ -282,14 +288,13 @@ static int open_create(struct nd *nd, int flags, uint32_t mode, bool *created)
 			if (err)
 				return err;
 			if (!*nd->rest)
-				return 0;	/* a magic link: we are there */
+				return 0; /* a magic link: we are there */
 			continue;
 		} else if (S_ISDIR(path_inode(&child)->mode)) {
 			err = -EISDIR;
 		} else {
 			err = may_create_in_sticky(nd->w->cred,
-						   path_inode(&nd->path),
-						   path_inode(&child));
+				path_inode(&nd->path), path_inode(&child));
 		}
 		break;
 	}
@@ -304,7 +309,7 @@ static int open_create(struct nd *nd, int flags, uint32_t mode, bool *created)
 
 /* O_TMPFILE: a regular file without a name, in the directory @nd came to. */
 static int open_tmpfile(struct nd *nd, int flags, uint32_t mode,
-			struct cred *cred, struct file **out)
+	struct cred *cred, struct file **out)
 {
 	struct inode *dir, *in;
 	char name[32];
@@ -338,21 +343,21 @@ static int open_tmpfile(struct nd *nd, int flags, uint32_t mode,
 	return err;
 }
 
-static int open_walk(struct nd *nd, int flags, uint32_t mode,
-		     struct cred *cred, struct file **out)
+static int open_walk(struct nd *nd, int flags, uint32_t mode, struct cred *cred,
+	struct file **out)
 {
 	bool created = false;
 	int err;
 
 	if (flags & OPEN_TMPFILE)
 		return open_tmpfile(nd, flags, mode, cred, out);
-	err = flags & O_CREAT ? open_create(nd, flags, mode, &created) :
-		nd_walk(nd);
+	err = flags & O_CREAT ? open_create(nd, flags, mode, &created)
+			      : nd_walk(nd);
 	if (err)
 		return err;
 	if (!created) {
 		if (flags & O_PATH && flags & O_DIRECTORY &&
-		    !S_ISDIR(path_inode(&nd->path)->mode))
+			!S_ISDIR(path_inode(&nd->path)->mode))
 			return -ENOTDIR;
 		return vfs_open_path(&nd->path, flags, cred, out);
 	}
@@ -361,7 +366,7 @@ static int open_walk(struct nd *nd, int flags, uint32_t mode,
 }
 
 int vfs_open(struct walk *w, const char *name, int flags, uint32_t mode,
-	     unsigned lookup, struct file **out)
+	unsigned lookup, struct file **out)
 {
 	struct nd nd;
 	int err;
@@ -378,8 +383,8 @@ int vfs_open(struct walk *w, const char *name, int flags, uint32_t mode,
 	err = nd_start(&nd, w, name, lookup);
 	if (err)
 		return err;
-	err = open_walk(&nd, flags, mode, (struct cred *)(uintptr_t)w->cred,
-			out);
+	err = open_walk(
+		&nd, flags, mode, (struct cred *)(uintptr_t)w->cred, out);
 	nd_done(&nd);
 	return err;
 }

@@ -12,8 +12,8 @@
 
 #include "kernel/task/cred.h"
 
-int inode_permission_mode(const struct inode *in, const struct cred *cred,
-			  unsigned mask)
+int inode_permission_mode(
+	const struct inode *in, const struct cred *cred, unsigned mask)
 {
 	uint32_t mode = in->mode, bits = mode;
 
@@ -25,14 +25,14 @@ int inode_permission_mode(const struct inode *in, const struct cred *cred,
 		return 0;
 	if (S_ISDIR(mode)) {
 		if (!(mask & MAY_WRITE) &&
-		    cred_capable(cred, CAP_DAC_READ_SEARCH))
+			cred_capable(cred, CAP_DAC_READ_SEARCH))
 			return 0;
 		return cred_capable(cred, CAP_DAC_OVERRIDE) ? 0 : -EACCES;
 	}
 	if (mask == MAY_READ && cred_capable(cred, CAP_DAC_READ_SEARCH))
 		return 0;
 	if ((!(mask & MAY_EXEC) || mode & 0111) &&
-	    cred_capable(cred, CAP_DAC_OVERRIDE))
+		cred_capable(cred, CAP_DAC_OVERRIDE))
 		return 0;
 	return -EACCES;
 }
@@ -42,7 +42,7 @@ int inode_permission(struct inode *in, const struct cred *cred, unsigned mask)
 	if (!mask)
 		return 0;
 	if (mask & MAY_WRITE && in->sb && in->sb->readonly &&
-	    (S_ISREG(in->mode) || S_ISDIR(in->mode) || S_ISLNK(in->mode)))
+		(S_ISREG(in->mode) || S_ISDIR(in->mode) || S_ISLNK(in->mode)))
 		return -EROFS;
 	if (in->ops->permission)
 		return in->ops->permission(in, cred, mask);

@@ -7,9 +7,9 @@
  * loop here makes the guest's memory accessible first, calls it, and waits on
  * the file's wait queue for as long as it says -EAGAIN: register, test, block.
  *
- * A short count means one of three things: no more data (or room), end of file, or a
- * guest page that is not there.  Only in the last case is it worth going on
- * with a read, and memory_absent() tells; a write goes on in all of them, as
+ * A short count means one of three things: no more data (or room), end of file,
+ * or a guest page that is not there.  Only in the last case is it worth going
+ * on with a read, and memory_absent() tells; a write goes on in all of them, as
  * write(2) promises for a blocking one.
  *
  * Locks: the position's, over the whole call but not while it sleeps.  For a
@@ -39,25 +39,26 @@
 #define RWF_NOAPPEND 0x20
 #endif
 
-#define FAULT_TRIES 16			/* without progress, before EFAULT */
-#define ERRHUP	    (EPOLLERR | EPOLLHUP)
+#define FAULT_TRIES 16 /* without progress, before EFAULT */
+#define ERRHUP      (EPOLLERR | EPOLLHUP)
 
 /* One call's way through the loop. */
 struct rw {
 	struct task *t;
 	struct file *f;
 	struct uio *u;
-	int64_t *pos;			/* the caller's, or NULL: the file's */
-	bool shared_pos;		/* lc_filepos is ours to hold */
+	int64_t *pos;    /* the caller's, or NULL: the file's */
+	bool shared_pos; /* lc_filepos is ours to hold */
 	bool reg;
 	size_t done;
-	struct waitq *q;		/* waiting on it since the first -EAGAIN */
+	struct waitq *q; /* waiting on it since the first -EAGAIN */
 	struct waiter w;
 	int tries;
 };
 
-LOCKS_UNCHECKED				/* conditional: only where there is a position */
-static void rw_lock(struct rw *r)
+LOCKS_UNCHECKED /* conditional: only where there is a position */
+	static void
+	rw_lock(struct rw *r)
 {
 	if (r->shared_pos)
 		mutex_acquire(&r->f->pos_lock);
@@ -70,8 +71,9 @@ static void rw_unlock(struct rw *r)
 		mutex_release(&r->f->pos_lock);
 }
 
-LOCKS_UNCHECKED				/* under rw_lock() when it is the file's */
-static int64_t *rw_pos(struct rw *r)
+LOCKS_UNCHECKED /* under rw_lock() when it is the file's */
+	static int64_t *
+	rw_pos(struct rw *r)
 {
 	return r->pos ? r->pos : &r->f->pos;
 }
@@ -107,7 +109,7 @@ static int rw_wait(struct rw *r, unsigned events)
 			return -EAGAIN;
 		waiter_init_task(&r->w, r->t);
 		waitq_add(r->q, &r->w, events);
-		return 0;		/* test once more before sleeping */
+		return 0; /* test once more before sleeping */
 	}
 	rw_unlock(r);
 	err = task_block(r->t, NO_DEADLINE);
@@ -136,7 +138,7 @@ static ssize_t read_loop(struct rw *r)
 			continue;
 		}
 		if (ret == -EFAULT && ++r->tries < FAULT_TRIES &&
-		    memory_absent(r->u) && uio_fault_in(r->u) == 0)
+			memory_absent(r->u) && uio_fault_in(r->u) == 0)
 			continue;
 		if (ret <= 0)
 			return ret;
@@ -169,8 +171,8 @@ ssize_t vfs_read(struct task *t, struct file *f, struct uio *to, int64_t *pos)
 	if (r.done && f->path.dentry)
 		notify_dentry(f->path.dentry, IN_ACCESS);
 	if (r.done && t)
-		atomic_fetch_add_explicit(&t->tg->io_rchar, r.done,
-					  memory_order_relaxed);
+		atomic_fetch_add_explicit(
+			&t->tg->io_rchar, r.done, memory_order_relaxed);
 	return r.done ? (ssize_t)r.done : err;
 }
 
@@ -188,8 +190,8 @@ static int write_limit(struct rw *r, int64_t at)
 	if (at == INT64_MAX)
 		return -EFBIG;
 	max = MIN(max, (uint64_t)INT64_MAX);
-	uio_limit(r->u, (size_t)MIN((uint64_t)uio_left(r->u),
-				    max - (uint64_t)at));
+	uio_limit(r->u,
+		(size_t)MIN((uint64_t)uio_left(r->u), max - (uint64_t)at));
 	return 0;
 }
 
@@ -199,8 +201,8 @@ static ssize_t write_regular(struct rw *r)
 	struct inode *in = r->f->inode;
 	int64_t *pos = rw_pos(r), at;
 	bool append = (atomic_load(&r->f->flags) & O_APPEND &&
-		       !(r->u->rwf & RWF_NOAPPEND)) ||
-		r->u->rwf & RWF_APPEND;
+			      !(r->u->rwf & RWF_NOAPPEND)) ||
+		      r->u->rwf & RWF_APPEND;
 	ssize_t ret;
 
 	write_lock(in);
@@ -227,8 +229,8 @@ static ssize_t write_loop(struct rw *r)
 		ssize_t ret = uio_fault_in(r->u);
 
 		if (!ret)
-			ret = r->reg ? write_regular(r) :
-				r->f->ops->write(r->f, r->u, rw_pos(r));
+			ret = r->reg ? write_regular(r)
+				     : r->f->ops->write(r->f, r->u, rw_pos(r));
 		if (ret == -EAGAIN) {
 			ret = rw_wait(r, EPOLLOUT | ERRHUP);
 			if (ret)
@@ -236,7 +238,7 @@ static ssize_t write_loop(struct rw *r)
 			continue;
 		}
 		if (ret == -EFAULT && ++r->tries < FAULT_TRIES &&
-		    memory_absent(r->u) && uio_fault_in(r->u) == 0)
+			memory_absent(r->u) && uio_fault_in(r->u) == 0)
 			continue;
 		if (ret <= 0)
 			return ret;
@@ -267,8 +269,8 @@ static int write_begin(struct rw *r)
 	return write_limit(r, *rw_pos(r));
 }
 
-ssize_t vfs_write(struct task *t, struct file *f, struct uio *from,
-		  int64_t *pos)
+ssize_t vfs_write(
+	struct task *t, struct file *f, struct uio *from, int64_t *pos)
 {
 	struct rw r = { .t = t, .f = f, .u = from, .pos = pos };
 	ssize_t err;
@@ -300,8 +302,8 @@ ssize_t vfs_write(struct task *t, struct file *f, struct uio *from,
 		if (f->path.dentry)
 			notify_dentry(f->path.dentry, IN_MODIFY);
 		if (t)
-			atomic_fetch_add_explicit(&t->tg->io_wchar, r.done,
-						  memory_order_relaxed);
+			atomic_fetch_add_explicit(
+				&t->tg->io_wchar, r.done, memory_order_relaxed);
 		bad = write_sync(&r);
 		if (bad)
 			return bad;
@@ -345,7 +347,7 @@ int64_t vfs_seek(struct file *f, int64_t off, int whence)
 	if (f->stream)
 		return -ESPIPE;
 	if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END &&
-	    whence != SEEK_DATA && whence != SEEK_HOLE)
+		whence != SEEK_DATA && whence != SEEK_HOLE)
 		return -EINVAL;
 	filepos_lock(f);
 	ret = 0;
@@ -355,8 +357,8 @@ int64_t vfs_seek(struct file *f, int64_t off, int whence)
 			ret = -EOVERFLOW;
 	}
 	if (!ret)
-		ret = f->ops->seek ? f->ops->seek(f, off, whence) :
-			seek_by_size(f, off, whence);
+		ret = f->ops->seek ? f->ops->seek(f, off, whence)
+				   : seek_by_size(f, off, whence);
 	if (ret >= 0)
 		f->pos = ret;
 	filepos_unlock(f);
@@ -385,8 +387,8 @@ int vfs_ftruncate(struct file *f, int64_t size)
 int vfs_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 {
 	const int known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
-		FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE |
-		FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE;
+			  FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE |
+			  FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE;
 	struct inode *in = f->inode;
 	int64_t end;
 	int err;
@@ -410,7 +412,7 @@ int vfs_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 	if (!f->ops->fallocate)
 		return -EOPNOTSUPP;
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && current && end > in->size &&
-	    (uint64_t)end > task_rlimit(current, RLIMIT_FSIZE)) {
+		(uint64_t)end > task_rlimit(current, RLIMIT_FSIZE)) {
 		siginfo_t si;
 
 		siginfo_kernel(&si, SIGXFSZ);

@@ -26,8 +26,8 @@
 struct transfer {
 	struct task *t;
 	struct file *in, *out;
-	int64_t *inpos, *outpos;	/* NULL: the file's own */
-	unsigned flags;			/* SPLICE_F_ */
+	int64_t *inpos, *outpos; /* NULL: the file's own */
+	unsigned flags;          /* SPLICE_F_ */
 	char *buf;
 };
 
@@ -74,7 +74,7 @@ static ssize_t read_in(struct transfer *x, size_t n)
 static int wait_pipe(struct transfer *x, struct file *f, size_t skip)
 {
 	bool nonblock = x->flags & SPLICE_NONBLOCK ||
-		atomic_load(&f->flags) & O_NONBLOCK;
+			atomic_load(&f->flags) & O_NONBLOCK;
 	struct waiter w;
 	int err;
 
@@ -112,7 +112,7 @@ static ssize_t from_pipe(struct transfer *x, size_t n)
 	if (file_is_pipe(x->out)) {
 		size_t room = pipe_room(x->out);
 
-		if (room)		/* else the write waits for a page */
+		if (room) /* else the write waits for a page */
 			n = MIN(n, room);
 	}
 	uio_kernel(&u, &seg, x->buf, MIN(n, CHUNK), true);
@@ -151,7 +151,8 @@ static ssize_t from_file(struct transfer *x, size_t n)
 	return put;
 }
 
-/* Out of another stream: all of what was read is written, or as much as can be. */
+/* Out of another stream: all of what was read is written, or as much as can be.
+ */
 static ssize_t from_stream(struct transfer *x, size_t n)
 {
 	ssize_t got = read_in(x, MIN(n, CHUNK));
@@ -217,7 +218,7 @@ static int splice_check(const struct transfer *x)
 	if (pin && pout && x->in->inode == x->out->inode)
 		return -EINVAL;
 	if ((!pin && x->in->stream && x->inpos) ||
-	    (!pout && x->out->stream && x->outpos))
+		(!pout && x->out->stream && x->outpos))
 		return -EINVAL;
 	if (!pout && atomic_load(&x->out->flags) & O_APPEND)
 		return -EINVAL;
@@ -235,18 +236,21 @@ static long splice_into_pipe(struct transfer *x, size_t n)
 
 	if (!room) {
 		if (x->flags & SPLICE_NONBLOCK ||
-		    atomic_load(&x->out->flags) & O_NONBLOCK)
+			atomic_load(&x->out->flags) & O_NONBLOCK)
 			return -EAGAIN;
-		room = 4096;		/* the write waits for one page */
+		room = 4096; /* the write waits for one page */
 	}
 	return transfer_some(x, MIN(n, room));
 }
 
 long vfs_splice(struct task *t, int in, int64_t *inpos, int out,
-		int64_t *outpos, size_t n, unsigned flags)
+	int64_t *outpos, size_t n, unsigned flags)
 {
 	struct transfer x = {
-		.t = t, .inpos = inpos, .outpos = outpos, .flags = flags,
+		.t = t,
+		.inpos = inpos,
+		.outpos = outpos,
+		.flags = flags,
 	};
 	long ret = transfer_begin(&x, in, out);
 
@@ -254,8 +258,9 @@ long vfs_splice(struct task *t, int in, int64_t *inpos, int out,
 		ret = splice_check(&x);
 	if (!ret) {
 		n = MIN(n, (size_t)RW_MAX);
-		ret = file_is_pipe(x.out) && !file_is_pipe(x.in) ?
-			splice_into_pipe(&x, n) : transfer_some(&x, n);
+		ret = file_is_pipe(x.out) && !file_is_pipe(x.in)
+			      ? splice_into_pipe(&x, n)
+			      : transfer_some(&x, n);
 	}
 	transfer_end(&x);
 	return ret;
@@ -270,7 +275,7 @@ long vfs_tee(struct task *t, int in, int out, size_t n, unsigned flags)
 	size_t room;
 
 	if (!ret && (!file_is_pipe(x.in) || !file_is_pipe(x.out) ||
-		     x.in->inode == x.out->inode))
+			    x.in->inode == x.out->inode))
 		ret = -EINVAL;
 	if (!ret)
 		ret = wait_pipe(&x, x.in, 0);
@@ -314,7 +319,7 @@ static int copy_check(const struct transfer *x, size_t n)
 }
 
 long vfs_copy_range(struct task *t, int in, int64_t *inpos, int out,
-		    int64_t *outpos, size_t n)
+	int64_t *outpos, size_t n)
 {
 	struct transfer x = { .t = t, .inpos = inpos, .outpos = outpos };
 	long ret = transfer_begin(&x, in, out);

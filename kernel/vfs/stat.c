@@ -20,10 +20,10 @@
 #define PIPE_MAGIC 0x50495045
 #define SOCK_MAGIC 0x534f434b
 
-#define STATX_BASIC	 0x7ffu
-#define STATX_BTIME_BIT	 0x800u
+#define STATX_BASIC      0x7ffu
+#define STATX_BTIME_BIT  0x800u
 #define STATX_MNT_ID_BIT 0x1000u
-#define STATX_ATTR_ROOT	 0x2000u	/* STATX_ATTR_MOUNT_ROOT */
+#define STATX_ATTR_ROOT  0x2000u /* STATX_ATTR_MOUNT_ROOT */
 
 static struct timespec_abi to_timespec(int64_t ns)
 {
@@ -62,8 +62,8 @@ static struct statx_time_abi to_statx_time(int64_t ns)
 	return (struct statx_time_abi){ t.sec, (uint32_t)t.nsec, 0 };
 }
 
-void kstat_to_statx(const struct kstat *k, const struct path *p,
-		    struct statx_abi *sx)
+void kstat_to_statx(
+	const struct kstat *k, const struct path *p, struct statx_abi *sx)
 {
 	*sx = (struct statx_abi){
 		.mask = k->mask ? k->mask : STATX_BASIC,
@@ -100,9 +100,14 @@ void kstat_to_statx(const struct kstat *k, const struct path *p,
 /* statvfs(3)'s ST_ flags; 0x20 says that they are valid. */
 static int64_t mount_flags(const struct mount *m)
 {
-	static const struct { unsigned ms, st; } map[] = {
-		{ MS_RDONLY, 1 }, { MS_NOSUID, 2 }, { MS_NODEV, 4 },
-		{ MS_NOEXEC, 8 }, { MS_NOATIME, 1024 },
+	static const struct {
+		unsigned ms, st;
+	} map[] = {
+		{ MS_RDONLY, 1 },
+		{ MS_NOSUID, 2 },
+		{ MS_NODEV, 4 },
+		{ MS_NOEXEC, 8 },
+		{ MS_NOATIME, 1024 },
 		{ MS_NODIRATIME, 2048 },
 	};
 	unsigned have = m->flags;
@@ -116,8 +121,8 @@ static int64_t mount_flags(const struct mount *m)
 	return st;
 }
 
-int vfs_statfs(struct inode *in, const struct mount *mnt,
-	       struct statfs_abi *out)
+int vfs_statfs(
+	struct inode *in, const struct mount *mnt, struct statfs_abi *out)
 {
 	struct super *sb = in->sb;
 
@@ -127,8 +132,9 @@ int vfs_statfs(struct inode *in, const struct mount *mnt,
 		.flags = 0x20,
 	};
 	if (!sb) {
-		out->type = S_ISFIFO(in->mode) ? PIPE_MAGIC :
-			S_ISSOCK(in->mode) ? SOCK_MAGIC : ANON_MAGIC;
+		out->type = S_ISFIFO(in->mode)   ? PIPE_MAGIC
+			    : S_ISSOCK(in->mode) ? SOCK_MAGIC
+						 : ANON_MAGIC;
 		out->frsize = out->bsize;
 		return 0;
 	}
@@ -153,7 +159,7 @@ int access_cred(const struct cred *cred, struct cred **out)
 
 	*out = NULL;
 	if (cred->fsuid == cred->uid && cred->fsgid == cred->gid &&
-	    cred->effective == effective)
+		cred->effective == effective)
 		return 0;
 	c = cred_copy(cred, -1);
 	if (!c)
@@ -175,7 +181,7 @@ int path_access(const struct path *p, const struct cred *cred, unsigned mode)
 		return -EACCES;
 	err = inode_permission(in, cred, mode);
 	if (err || !(mode & MAY_WRITE) ||
-	    !(S_ISREG(type) || S_ISDIR(type) || S_ISLNK(type)))
+		!(S_ISREG(type) || S_ISDIR(type) || S_ISLNK(type)))
 		return err;
 	return mount_want_write(p->mnt);
 }

@@ -19,8 +19,8 @@
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/namei.h"
 
-static int synth_lookup(struct inode *dir, const char *name, size_t len,
-			struct inode **out)
+static int synth_lookup(
+	struct inode *dir, const char *name, size_t len, struct inode **out)
 {
 	(void)dir;
 	(void)name;
@@ -31,7 +31,7 @@ static int synth_lookup(struct inode *dir, const char *name, size_t len,
 
 static int synth_readdir(struct file *f, struct dirsink *to, int64_t *pos)
 {
-	(void)dirsink_dots(f, to, pos);	/* full or not: there is no more */
+	(void)dirsink_dots(f, to, pos); /* full or not: there is no more */
 	return 0;
 }
 
@@ -62,14 +62,14 @@ static const struct file_ops synth_file_ops = {
 };
 
 static int synth_open(struct inode *in, const struct path *path, int flags,
-		      struct cred *cred, struct file **out)
+	struct cred *cred, struct file **out)
 {
 	struct file *f = malloc(sizeof *f);
 
 	if (!f)
 		return -ENOMEM;
 	file_init(f, S_ISDIR(in->mode) ? &synth_dir_file_ops : &synth_file_ops,
-		  flags, in, path, cred);
+		flags, in, path, cred);
 	*out = f;
 	return 0;
 }
@@ -92,14 +92,14 @@ static const struct inode_ops synth_node_ops = {
 };
 
 static int synth_add(const struct path *dir, const char *name, size_t len,
-		     bool file, struct dentry **out)
+	bool file, struct dentry **out)
 {
 	struct inode *parent = path_inode(dir), *in = malloc(sizeof *in);
 
 	if (!in)
 		return -ENOMEM;
 	inode_init(in, file ? &synth_node_ops : &synth_dir_ops, parent->sb, 0,
-		   file ? S_IFREG | 0444 : S_IFDIR | 0755, 0, 0);
+		file ? S_IFREG | 0444 : S_IFDIR | 0755, 0, 0);
 	if (!file)
 		in->nlink = 2;
 	dir_lock(parent);
@@ -111,13 +111,14 @@ static int synth_add(const struct path *dir, const char *name, size_t len,
 /* Makes @name where @w starts, on the filesystem. */
 static int real_add(struct walk *w, const char *name, bool file)
 {
-	return file ? vfs_mknod(w, name, S_IFREG | 0644, 0, NULL) :
-		vfs_mkdir(w, name, 0755);
+	return file ? vfs_mknod(w, name, S_IFREG | 0644, 0, NULL)
+		    : vfs_mkdir(w, name, 0755);
 }
 
-/* The next component @name, from *@at on; made when missing.  Moves *@at there. */
-static int point_step(struct walk *w, struct path *at, const char *name,
-		      bool file)
+/* The next component @name, from *@at on; made when missing.  Moves *@at there.
+ */
+static int point_step(
+	struct walk *w, struct path *at, const char *name, bool file)
 {
 	struct walk here = { .cred = w->cred, .root = w->root, .start = *at };
 	struct path to;

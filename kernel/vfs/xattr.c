@@ -23,8 +23,8 @@ static bool is_privileged(const struct cred *cred, const char *name)
 }
 
 /* Linux: fs/xattr.c xattr_permission(). */
-static int xattr_permission(struct inode *in, const struct cred *cred,
-			    const char *name, bool write)
+static int xattr_permission(
+	struct inode *in, const struct cred *cred, const char *name, bool write)
 {
 	const char *rest = strchr(name, '.');
 	uint32_t mode = in->mode;
@@ -35,7 +35,9 @@ static int xattr_permission(struct inode *in, const struct cred *cred,
 		return write && !is_privileged(cred, name) ? -EPERM : 0;
 	if (str_prefix(name, "system."))
 		return write && cred->fsuid != in->uid &&
-			!cred_capable(cred, CAP_FOWNER) ? -EPERM : 0;
+				       !cred_capable(cred, CAP_FOWNER)
+			       ? -EPERM
+			       : 0;
 	if (str_prefix(name, "trusted.")) {
 		if (cred_capable(cred, CAP_SYS_ADMIN))
 			return 0;
@@ -46,25 +48,25 @@ static int xattr_permission(struct inode *in, const struct cred *cred,
 	if (!S_ISREG(mode) && !S_ISDIR(mode))
 		return write ? -EPERM : -ENODATA;
 	if (write && S_ISDIR(mode) && mode & S_ISVTX &&
-	    cred->fsuid != in->uid && !cred_capable(cred, CAP_FOWNER))
+		cred->fsuid != in->uid && !cred_capable(cred, CAP_FOWNER))
 		return -EPERM;
 	return inode_permission(in, cred, write ? MAY_WRITE : MAY_READ);
 }
 
 ssize_t vfs_getxattr(const struct path *p, const struct cred *cred,
-		     const char *name, void *buf, size_t n)
+	const char *name, void *buf, size_t n)
 {
 	struct inode *in = path_inode(p);
 	int err = xattr_permission(in, cred, name, false);
 
 	if (err)
 		return err;
-	return in->ops->getxattr ? in->ops->getxattr(in, name, buf, n) :
-		-EOPNOTSUPP;
+	return in->ops->getxattr ? in->ops->getxattr(in, name, buf, n)
+				 : -EOPNOTSUPP;
 }
 
 int vfs_setxattr(const struct path *p, const struct cred *cred,
-		 const char *name, const void *buf, size_t n, int flags)
+	const char *name, const void *buf, size_t n, int flags)
 {
 	struct inode *in = path_inode(p);
 	int err = mount_want_write(p->mnt);
@@ -102,8 +104,8 @@ static ssize_t list_filter(const struct cred *cred, char *buf, ssize_t len)
 	return kept;
 }
 
-ssize_t vfs_listxattr(const struct path *p, const struct cred *cred, char *buf,
-		      size_t n)
+ssize_t vfs_listxattr(
+	const struct path *p, const struct cred *cred, char *buf, size_t n)
 {
 	struct inode *in = path_inode(p);
 	ssize_t len;
