@@ -78,6 +78,8 @@ void park_wake(struct park *p)
 		host_futex_wake(&p->word, 1);
 }
 
+void (*thread_on_start)(void);
+
 struct start {
 	void (*fn)(void *arg);
 	void *arg;
@@ -89,6 +91,8 @@ static void *thread_main(void *p)
 	struct start s = *(struct start *)p;
 
 	free(p);
+	if (thread_on_start)
+		thread_on_start();
 	prctl(PR_SET_NAME, s.name);
 	s.fn(s.arg);
 	return NULL;

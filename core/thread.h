@@ -31,6 +31,12 @@ void park_wake(struct park *p);
 int thread_start(void (*fn)(void *arg), void *arg, const char *name, size_t stack)
 	MUST_CHECK;
 
+/*
+ * What every new thread calls first; NULL: nothing.  Set before there are any: a thread
+ * inherits the CPU that its creator is pinned to, and should not.
+ */
+extern void (*thread_on_start)(void);
+
 /* FUTEX_WAIT/WAKE on a host word, private.  wait: 0, -EAGAIN, -ETIMEDOUT, -EINTR */
 int host_futex_wait(atomic_uint *word, unsigned expected, int64_t deadline);
 int host_futex_wake(atomic_uint *word, int n);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/thread.h"
 #include "core/timer.h"
 #include "platform/ptrace/ptrace.h"
 
@@ -201,6 +202,12 @@ static void on_tick(struct timer *t)
 		}
 }
 
+/* Started by a pinned thread, perhaps, and no part of its pair. */
+static void unpin_thread(void)
+{
+	place(0, -1);
+}
+
 void pairs_init(void)
 {
 	mutex_init(&pairs.lock, &lc_pairs);
@@ -211,6 +218,8 @@ void pairs_init(void)
 	pairs.off = sched_getaffinity(0, sizeof pairs.allowed, &pairs.allowed) <
 			    0 ||
 		    CPU_COUNT(&pairs.allowed) < 2;
+	if (!pairs.off)
+		thread_on_start = unpin_thread;
 }
 
 static void pair_pin(struct pair *p, int cpu)

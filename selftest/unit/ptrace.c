@@ -1,6 +1,7 @@
 /* ptrace.c - platform/ptrace: guest code, faults, threads, mappings, death. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -8,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/seccomp.h"
 #include "platform/platform.h"
 #include "selftest/unit/ptrace_guest.h"
 #include "selftest/unit/unit.h"
@@ -833,4 +836,119 @@ TEST(ptrace, probe_really_tries)
 
 	CHECK(platform_find("ptrace")->probe(&e) == 0);
 	CHECK(platform_find("none") == NULL);
+}
+
+/* --- in a sandbox */
+
+static const struct seccomp_rule test_rules[] = { ALLOW(write), ALLOW(fstat),
+	ALLOW(ioctl), ALLOW(sigaltstack), ALLOW_ARG(kill, 1, SIGKILL),
+	SECCOMP_END };
+
+static void *filtered_thread(void *arg)
+{
+	struct guest *g = arg;
+
+	CHECK(platform->pctx_attach(g->c) == 0);
+	guest_start(g, CODE_VA);
+	for (int i = 0; i < 100; i++)
+		guest_expect(g, SYS_getpid);
+	platform->pctx_kick(g->c);
+	guest_switch(g);
+	CHECK(g->ev.kind == PEV_KICKED);
+	platform->pctx_free(g->c);
+	return NULL;
+}
+
+/* Everything once, when neither clone, ptrace of others nor open are left. */
+static void run_filtered(void)
+{
+	struct guest g, t, k = { 0 };
+	struct err e;
+	pthread_t id;
+	char *fp;
+
+	const struct seccomp_rule *lists[] = {
+		seccomp_core,
+		test_rules,
+		platform_find("ptrace")->rules,
+#ifdef SANITIZED
+		seccomp_sanitizer,
+#endif
+	};
+
+	guest_init();
+	CHECK(seccomp_install("test", lists, ARRAY_SIZE(lists), &e) == 0);
+	fp = malloc(platform_fp_size);
+	guest_load(&g, g_loop, g_loop_end);
+	for (int i = 0; i < 1000; i++)
+		guest_expect(&g, SYS_getpid);
+	CHECK(platform->pctx_get_fp(g.c, fp) == 0);
+	CHECK(platform->pctx_set_fp(g.c, fp) == 0);
+	CHECK(platform->pctx_cpu_ns(g.c) > 0);
+	t = g;
+	CHECK(platform->pctx_new(g.as, g.c, &t.c) == 0);
+	CHECK(!pthread_create(&id, NULL, filtered_thread, &t));
+	platform->pctx_block(g.c, true);
+	pthread_join(id, NULL);
+	platform->pctx_block(g.c, false);
+	guest_unmap(g.as, NULL, DATA_VA, 1);
+	k.as = guest_aspace();
+	mm_active_write(g.as);
+	CHECK(ptable_copy(&k.as->pt, &g.as->pt, 0, 1ULL << 47) == 0);
+	CHECK(platform->aspace_fork(k.as, g.as, g.c) == 0);
+	mm_active_write_done(g.as);
+	CHECK(platform->pctx_new(k.as, g.c, &k.c) == 0);
+	CHECK(platform->pctx_attach(k.c) == 0);
+	k.r = g.r;
+	k.dirty = REGS_ALL;
+	guest_expect(&k, SYS_getpid);
+	guest_free(&k);
+	guest_free(&g);
+	free(fp);
+}
+
+TEST(ptrace, works_under_a_filter)
+{
+	run_filtered();
+}
+
+static void put_file(const char *path, const char *text)
+{
+	int hfd = open(path, O_WRONLY);
+
+	if (hfd < 0 || write(hfd, text, strlen(text)) < 0)
+		SKIP("no user namespaces here");
+	close(hfd);
+}
+
+/* As the sandbox: nobody, pid 1, no root, no capability, a filter. */
+TEST(ptrace, works_as_nobody_in_namespaces)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct none[2] = { 0 };
+	uid_t uid = getuid();
+	char map[64];
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS))
+		SKIP("no user namespaces here");
+	snprintf(map, sizeof map, "65534 %d 1", uid);
+	put_file("/proc/self/setgroups", "deny");
+	put_file("/proc/self/uid_map", map);
+	pid = fork();
+	if (pid == 0) {
+		CHECK(getpid() == 1);
+		(void)!chroot("/proc/self/fdinfo");
+		(void)!chdir("/");
+		CHECK(setresuid(65534, 65534, 65534) == 0);
+		CHECK(syscall(SYS_capset, &h, none) == 0);
+		CHECK(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+		run_filtered();
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(status == 0);
 }
