@@ -345,49 +345,77 @@ static int break_cow(struct mm *mm, struct vma *v, uint64_t addr, bool around,
 /* --- pages of mappings */
 
 struct run {
+	uint64_t va;
 	paddr_t pa;
 	uint64_t n;
 };
 
-/* Takes frames for [va, end) of @v; at least the first, or an error. */
-static int get_runs(struct vma *v, uint64_t va, uint64_t end, bool write,
-	struct run *run, unsigned *nrun)
+struct runs {
+	struct run run[MAX_RUNS];
+	unsigned n;
+};
+
+static void put_runs(const struct runs *r)
 {
-	*nrun = 0;
-	while (va < end && *nrun < MAX_RUNS) {
-		struct run *r = &run[*nrun];
+	for (unsigned i = 0; i < r->n; i++)
+		frames_put(r->run[i].pa, (unsigned)r->run[i].n);
+}
+
+/* What is present of [va, end), as far as there is room; stops at an error. */
+static int get_present(
+	struct vma *v, uint64_t va, uint64_t end, unsigned how, struct runs *r)
+{
+	while (va < end && r->n < MAX_RUNS) {
+		struct run *run = &r->run[r->n];
 		int err = mapping_frames(v->mapping,
 			vma_offset(v, va) >> PAGE_SHIFT,
-			(end - va) >> PAGE_SHIFT,
-			(write ? FRAMES_WRITE : 0) | (*nrun ? 0 : FRAMES_MAKE),
-			&r->pa, &r->n);
+			(end - va) >> PAGE_SHIFT, how, &run->pa, &run->n);
 
-		if (err && !*nrun)
-			return err == -ENOMEM ? err : -EIO;
-		if (err)
-			return 0;
-		++*nrun;
-		va += r->n << PAGE_SHIFT;
+		run->va = va;
+		va += run->n << PAGE_SHIFT;
+		if (!err)
+			r->n++;
+		else if (err != -ENOENT)
+			return err;
+		how &= ~(unsigned)FRAMES_MAKE; /* only the first page */
 	}
 	return 0;
 }
 
-static void put_runs(const struct run *run, unsigned nrun)
+/*
+ * Takes frames for [start, end) of @v: the one at @addr, with up to @make that
+ * follow it when they need only be made, and what is present around it.
+ */
+static int get_runs(struct vma *v, uint64_t start, uint64_t addr, uint64_t end,
+	uint64_t make, unsigned how, struct runs *r)
 {
-	for (unsigned i = 0; i < nrun; i++)
-		frames_put(run[i].pa, (unsigned)run[i].n);
+	uint64_t stop = MIN(end, addr + make * PAGE_SIZE);
+	int err;
+
+	r->n = 0;
+	/* A window is one run. */
+	if (v->mapping->host && get_present(v, start, end, how, r) == 0)
+		return 0;
+	err = get_present(v, addr, stop, how | FRAMES_MAKE, r);
+	if (err && !r->n)
+		return err == -ENOMEM ? err : -EIO;
+	if (!err)
+		err = get_present(v, stop, end, how, r);
+	if (!err)
+		(void)!get_present(v, start, addr, how, r);
+	return 0;
 }
 
-/* Installs the runs from @va on where nothing is; the references move or go. */
+/* Installs the runs where nothing is; the references move or go. */
 HOLDS(lc_mm_active)
-static int install_runs(struct mm *mm, uint64_t va, const struct run *run,
-	unsigned nrun, pte_t bits)
+static int install_runs(struct mm *mm, const struct runs *r, pte_t bits)
 {
 	int err = 0;
 
-	for (unsigned i = 0; i < nrun; i++)
-		for (uint64_t k = 0; k < run[i].n; k++, va += PAGE_SIZE) {
-			paddr_t pa = run[i].pa + k * PAGE_SIZE;
+	for (const struct run *p = r->run; p < r->run + r->n; p++)
+		for (uint64_t k = 0; k < p->n; k++) {
+			uint64_t va = p->va + k * PAGE_SIZE;
+			paddr_t pa = p->pa + k * PAGE_SIZE;
 
 			if (!err && !(ptable_get(&mm->as.pt, va) & PTE_P)) {
 				err = ptable_set(&mm->as.pt, va, pa, bits);
@@ -399,28 +427,45 @@ static int install_runs(struct mm *mm, uint64_t va, const struct run *run,
 	return err;
 }
 
-/* The part of @v that one fault at @addr maps. */
-static void mapped_range(struct vma *v, uint64_t addr, uint64_t ahead,
+/*
+ * The part of @v that one fault at @addr maps, if its pages are present: the 2
+ * MiB of the file around it, up to the next page that is mapped.
+ */
+static void mapped_range(struct mm *mm, struct vma *v, uint64_t addr,
 	uint64_t *start, uint64_t *end)
 {
-	uint64_t off = vma_offset(v, addr), n = AROUND;
+	uint64_t back = vma_offset(v, addr) & (WINDOW_SIZE - 1);
+	uint64_t s = addr - MIN(back, addr - v->start);
+	uint64_t e = MIN(addr - back + WINDOW_SIZE, v->end);
 
-	*start = addr;
-	if (v->mapping->host && !(v->flags & VM_RANDOM) &&
-		!((v->prot & PROT_EXEC) && host_noexec(v->mapping))) {
-		uint64_t back = off & (WINDOW_SIZE - 1);
-
-		*start = addr - MIN(back, addr - v->start);
-		*end = MIN(addr - back + WINDOW_SIZE, v->end);
-		return;
+	if (v->flags & VM_RANDOM) {
+		s = addr;
+		e = addr + PAGE_SIZE;
 	}
+	mm_active_read(&mm->as);
+	for (*start = addr; *start > s; *start -= PAGE_SIZE)
+		if (ptable_get(&mm->as.pt, *start - PAGE_SIZE) & PTE_P)
+			break;
+	for (*end = addr + PAGE_SIZE; *end < e; *end += PAGE_SIZE)
+		if (ptable_get(&mm->as.pt, *end) & PTE_P)
+			break;
+	mm_active_read_done(&mm->as);
+}
+
+/* How many absent pages of shared memory one fault makes. */
+static uint64_t make_ahead(struct vma *v, uint64_t addr, uint64_t ahead)
+{
+	uint64_t n = AROUND;
+
 	if (ahead)
 		n = MIN(ahead, AHEAD_MAX);
-	else if (v->flags & VM_RANDOM)
+	else if ((v->flags & VM_RANDOM) || memfile_tight())
 		n = 1;
 	else if (addr == v->next_fault && v->ahead)
 		n = MIN(v->ahead * 2UL, AHEAD_MAX);
-	*end = MIN(addr + n * PAGE_SIZE, v->end);
+	v->ahead = (unsigned)n;
+	v->next_fault = addr + n * PAGE_SIZE;
+	return n;
 }
 
 /* -EAGAIN: a truncate came in between. */
@@ -428,22 +473,23 @@ static int mapped_absent(
 	struct mm *mm, struct vma *v, uint64_t addr, bool write, uint64_t ahead)
 {
 	struct mapping *m = v->mapping;
-	unsigned seq = atomic_load(&m->unmap_seq), nrun;
-	bool track = m->ops && m->ops->writeback && !m->host;
-	struct run run[MAX_RUNS];
-	uint64_t start, end;
+	unsigned seq = atomic_load(&m->unmap_seq), how = 0;
+	bool track = m->ops->writeback && !m->host;
+	bool shared_write = write && !vma_is_cow(v);
 	pte_t bits = vma_pte(v, vma_is_cow(v));
+	uint64_t start = addr, end = addr + PAGE_SIZE;
+	struct runs r;
 	int err;
 
-	mapped_range(v, addr, ahead, &start, &end);
-	if (track && write && !vma_is_cow(v))
-		end = addr + PAGE_SIZE; /* only this one is dirty */
-	err = get_runs(v, start, end, write && !vma_is_cow(v), run, &nrun);
-	if (err && start < addr) {
-		start = addr;
-		err = get_runs(
-			v, start, end, write && !vma_is_cow(v), run, &nrun);
-	}
+	if (shared_write)
+		how = FRAMES_WRITE;
+	/* Of tracked pages only this one is dirty; what the host will not map
+	 * executable is copied bit by bit. */
+	if (!(track && shared_write) &&
+		!((v->prot & PROT_EXEC) && host_noexec(m)))
+		mapped_range(mm, v, addr, &start, &end);
+	err = get_runs(
+		v, start, addr, end, make_ahead(v, addr, ahead), how, &r);
 	if (err)
 		return err;
 	if (track && !write)
@@ -451,16 +497,11 @@ static int mapped_absent(
 	mm_active_write(&mm->as);
 	if (atomic_load(&m->unmap_seq) != seq) {
 		mm_active_write_done(&mm->as);
-		put_runs(run, nrun);
+		put_runs(&r);
 		return -EAGAIN;
 	}
-	err = install_runs(mm, start, run, nrun, bits);
-	end = start;
-	for (unsigned i = 0; i < nrun; i++)
-		end += run[i].n << PAGE_SHIFT;
-	v->ahead = (unsigned)MIN((end - addr) >> PAGE_SHIFT, AHEAD_MAX);
-	v->next_fault = end;
-	if (!err && write && vma_is_cow(v) && end > addr &&
+	err = install_runs(mm, &r, bits);
+	if (!err && write && vma_is_cow(v) &&
 		(ptable_get(&mm->as.pt, addr) & PTE_COW))
 		err = break_cow(mm, v, addr, copies_early(v), start, end);
 	else
@@ -539,7 +580,7 @@ static int fault_absent(struct mm *mm, struct vma *v, uint64_t addr,
 
 	if (v->mapping) {
 		if (write && !vma_is_cow(v) && access != PACC_WRITE &&
-			v->mapping->ops && v->mapping->ops->writeback)
+			v->mapping->ops->writeback)
 			write = false; /* not dirty until we know */
 		return mapped_absent(mm, v, addr, write, ahead);
 	}
@@ -554,8 +595,8 @@ static int fault_absent(struct mm *mm, struct vma *v, uint64_t addr,
 static int fault_present(
 	struct mm *mm, struct vma *v, uint64_t addr, unsigned access)
 {
-	bool track = v->mapping && v->mapping->ops &&
-		     v->mapping->ops->writeback && !v->mapping->host;
+	bool track =
+		v->mapping && v->mapping->ops->writeback && !v->mapping->host;
 	pte_t pte;
 	int err = 0;
 

@@ -40,7 +40,7 @@ bool may_lock_any(struct mm *mm);	/* else EPERM */
 
 /*
  * mapping.c: up to @n frames in a row from @index on, each with a reference.
- * @how: FRAMES_*.  -ENOENT: absent, and not to be made.
+ * @how: FRAMES_*.  -ENOENT: absent, and not to be made; *@got pages are (at most @n).
  */
 #define FRAMES_WRITE	1		/* they will be dirty */
 #define FRAMES_MAKE	2		/* read or make the first page if it is absent */

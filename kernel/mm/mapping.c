@@ -313,6 +313,17 @@ static uint64_t pages_left(struct mapping *m, uint64_t index)
 	return index < n ? n - index : 0;
 }
 
+/* How many pages are absent from @index on. */
+HOLDS(lc_mapping)
+static int absent_run(
+	struct mapping *m, uint64_t index, uint64_t n, uint64_t *got)
+{
+	uint64_t next = page_next(m, index, index + n - 1);
+
+	*got = next == UINT64_MAX ? n : next - index;
+	return -ENOENT;
+}
+
 int mapping_frames(struct mapping *m, uint64_t index, uint64_t n, unsigned how,
 	paddr_t *pa, uint64_t *got)
 {
@@ -327,7 +338,7 @@ int mapping_frames(struct mapping *m, uint64_t index, uint64_t n, unsigned how,
 	if (!left)
 		err = -EFAULT;
 	else if (!entry && !(how & FRAMES_MAKE))
-		err = -ENOENT;
+		err = absent_run(m, index, MIN(n, left), got);
 	else if (!entry)
 		err = make_page(
 			m, index, m->ops->size ? 1 : MIN(n, left), &entry);
