@@ -28,13 +28,13 @@ static int init_memory(const struct kernel_conf *conf, struct err *e)
 {
 	int ret;
 
-	/* The platform may have needed the space before us. */
+	/* A filtered process has made it before its filter. */
 	if (!phys_base) {
 		ret = phys_init(conf->mem_reserve, conf->mem_reserve, e);
 		if (ret)
 			return ret;
+		phys_catch_bus();
 	}
-	phys_catch_bus();
 	ret = memfile_init(conf->memory);
 	if (ret)
 		return err_set(e, -ret, "memory file: %s", strerror(-ret));

@@ -27,6 +27,7 @@
 #include "core/log.h"
 #include "core/own.h"
 #include "core/str.h"
+#include "platform/phys.h"
 #include "platform/platform.h"
 
 static const char *bundle;
@@ -133,6 +134,10 @@ static int isolate(struct boot *b, struct err *e)
 			"platform", b->conf->platform);
 	if (platform->init(device_fd, e))
 		return err_wrap(e, "platform %s", platform->name);
+	/* No memory file but this one; its SIGBUS has a handler. */
+	if (phys_init(0, 0, e))
+		return -e->code;
+	phys_catch_bus();
 	/* Calls of the host that are not on the list end the sandbox. */
 	return filters_install(e);
 }

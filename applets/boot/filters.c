@@ -11,6 +11,11 @@
 
 #include "applets/boot/boot.h"
 #include "core/seccomp.h"
+#include "fs9p/client.h"
+#include "kernel/fs/hostfile.h"
+#include "kernel/fs/hostpoll.h"
+#include "kernel/fs/types.h"
+#include "kernel/mm/mm.h"
 #include "platform/platform.h"
 
 /* Threads, time and signals of our own. */
@@ -41,7 +46,6 @@ static const struct seccomp_rule base[] = {
 /* Memory of our own. */
 static const struct seccomp_rule memory[] = {
 	ALLOW(mincore),
-	ALLOW(memfd_create),
 	ALLOW(fallocate),
 	ALLOW(ftruncate),
 	SECCOMP_END
@@ -119,7 +123,9 @@ static const struct seccomp_rule terminals[] = {
 int filters_install(struct err *e)
 {
 	const struct seccomp_rule *const lists[] = { seccomp_core, base,
-		memory, files, sockets, terminals, platform->rules };
+		memory, files, sockets, terminals, mm_rules, hostpoll_rules,
+		hostfile_rules, gofer_fs_rules, p9_client_rules,
+		platform->rules };
 
 	return seccomp_install("sandbox", lists, ARRAY_SIZE(lists), e);
 }

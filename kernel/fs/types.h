@@ -1,7 +1,10 @@
 /* types.h - the filesystem types of this folder, for the table in kernel/vfs/fs_types.c. */
 #pragma once
 
+#include "core/seccomp.h"
+
 struct fs_type;
 
 extern const struct fs_type gofer_fs;
+extern const struct seccomp_rule gofer_fs_rules[];	/* host calls of kernel/fs/gofer*.c */
 extern const struct fs_type proc_fs, sysfs_fs, devtmpfs_fs, devpts_fs;
