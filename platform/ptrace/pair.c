@@ -50,7 +50,8 @@ static struct pairs {
 	cpu_set_t allowed;         /* I: the mask at start-up */
 	bool off;                  /* I: there is one CPU only */
 	atomic_int load[MAX_CPUS]; /* a */
-	atomic_ullong last_block;  /* a: when (ns << 10) and on which CPU */
+	atomic_ullong last_block;  /* a: when (ns, in units of MAX_CPUS), plus
+				      the CPU */
 } pairs;
 LOCK_OPS(pairs, struct pairs, lock)
 
@@ -250,9 +251,10 @@ void pair_attach(struct pctx *c)
 
 static void note_block(int cpu, int64_t now)
 {
-	atomic_store_explicit(&pairs.last_block,
-		(unsigned long long)now << 10 | (unsigned)cpu,
-		memory_order_relaxed);
+	unsigned long long at = ALIGN_DOWN((unsigned long long)now, MAX_CPUS);
+
+	atomic_store_explicit(
+		&pairs.last_block, at + (unsigned)cpu, memory_order_relaxed);
 }
 
 /* The threads stay where they are: the tracer may have another pair by now. */
@@ -300,9 +302,9 @@ static void pull(struct pair *p, int cpu, int64_t now)
 {
 	unsigned long long last =
 		atomic_load_explicit(&pairs.last_block, memory_order_relaxed);
-	int from = (int)(last & 1023);
+	int from = (int)(last % MAX_CPUS);
 
-	if (from == cpu || now - (int64_t)(last >> 10) > HAND_OVER) {
+	if (from == cpu || now - (int64_t)last > HAND_OVER) {
 		p->pulls = 0;
 	} else if (++p->pulls >= PULLS && load_of(from) == 0) {
 		p->pulls = 0;

@@ -354,10 +354,12 @@ void ptrace_pctx_switch(struct pctx *c, struct regs *r, enum regs_dirty dirty,
 	int flags, struct pevent *ev)
 {
 	memset(ev, 0, sizeof *ev);
-	atomic_store(&c->running, true);
-	if (c->dead) {
+	if (c->dead) { /* its ids may be another thread's by now: no kicks */
 		ev->kind = PEV_DEAD;
-	} else if (atomic_load(&c->kicked)) {
+		return;
+	}
+	atomic_store(&c->running, true);
+	if (atomic_load(&c->kicked)) {
 		c->clobbered |= dirty == REGS_ALL;
 		ev->kind = PEV_KICKED;
 	} else {

@@ -838,6 +838,33 @@ TEST(ptrace, probe_really_tries)
 	CHECK(platform_find("none") == NULL);
 }
 
+static void *kick_later(void *arg)
+{
+	usleep(50000);
+	platform->pctx_kick(arg);
+	return NULL;
+}
+
+TEST(ptrace, cpu_time_is_that_of_guest_code)
+{
+	struct guest g;
+	pthread_t id;
+	int64_t ns;
+
+	guest_init();
+	guest_load(&g, g_spin, g_spin_end);
+	g.r.rdi = DATA_VA;
+	CHECK(!pthread_create(&id, NULL, kick_later, g.c));
+	guest_switch(&g);
+	CHECK(g.ev.kind == PEV_KICKED);
+	pthread_join(id, NULL);
+	ns = platform->pctx_cpu_ns(g.c);
+	CHECK(ns > 5000000 && ns < 500000000);
+	usleep(20000);
+	CHECK(platform->pctx_cpu_ns(g.c) - ns < 5000000);
+	guest_free(&g);
+}
+
 /* --- in a sandbox */
 
 static const struct seccomp_rule test_rules[] = { ALLOW(write), ALLOW(fstat),
@@ -952,4 +979,5 @@ TEST(ptrace, works_as_nobody_in_namespaces)
 	}
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(status == 0);
+	_exit(0); /* no process can be made here any more */
 }
