@@ -103,15 +103,21 @@ static void take_terminal(const struct boot *b)
 		(void)!ioctl(atoi(b->stdio.v[0]), TIOCSCTTY, 0);
 }
 
+static int check_donated(const struct boot *b, struct err *e)
+{
+	if (b->controller < 3 || b->start_sync < 3 || b->mounts < 3 ||
+		spec_fd < 3)
+		return err_set(e, EINVAL, "boot is for `runsc create` to "
+			"start: a descriptor is missing");
+	return 0;
+}
+
 static int check_fds(const struct boot *b, struct err *e)
 {
 	size_t want = 1;
 
 	for (size_t i = 0; i < b->spec.nmounts; i++)
 		want += b->spec.mounts[i].bind;
-	if (b->controller < 3 || b->start_sync < 3 || b->mounts < 3)
-		return err_set(e, EINVAL, "boot is for `runsc create` to "
-			"start: a descriptor is missing");
 	if (b->io.n != want)
 		return err_set(e, EINVAL, "%zu --io-fds were given, %zu are "
 			"needed", b->io.n, want);
@@ -176,6 +182,8 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 	b.pass = pass_fds;
 	b.ncpu = cpu_num > 0 ? cpu_num : 1;
 	b.memory = total_memory ? total_memory : 2ULL << 30;
+	if (check_donated(&b, e))
+		return -e->code;
 	raise_limits(conf);
 	err = read_spec(&b, e);
 	if (!err)

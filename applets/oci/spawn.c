@@ -297,7 +297,8 @@ static NORETURN void sandbox_child(struct child *c)
 	report = 3 + c->report;
 	wait_hold(c->hold);
 	if (isolate_mounts(&e) || (!c->userns && isolate_empty_root(&e)) ||
-		isolate_nobody(&e) || (c->userns && isolate_empty_root(&e)))
+		isolate_nobody(&e) || (c->userns && isolate_empty_root(&e)) ||
+		isolate_caps(0, &e))
 		tell_and_die(report, &e);
 	execute(c->exe, c->d.argv, report, &e);
 }

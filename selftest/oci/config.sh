@@ -1,0 +1,47 @@
+# config.sh - what config.json asks for arrives inside.
+. ./lib.sh
+try() { rt run --bundle "$1" x < /dev/null 2>&1; }
+
+b=$(bundle cwd pwd); edit "$b" 'd["process"]["cwd"]="/tmp"'
+is cwd "$(try "$b")" /tmp
+b=$(bundle env sh -c 'echo $A'); edit "$b" 'd["process"]["env"].append("A=b c")'
+is env "$(try "$b")" "b c"
+b=$(bundle user sh -c 'id -u; id -g; id -G'); edit "$b" 'd["process"]["user"]={"uid":5,"gid":6,"additionalGids":[7]}'
+is user "$(try "$b" | tr '\n' ' ')" "5 6 6 7 "
+b=$(bundle host hostname); edit "$b" 'd["hostname"]="box"'
+is hostname "$(try "$b")" box
+b=$(bundle limit sh -c 'ulimit -n; ulimit -c'); edit "$b" 'd["process"]["rlimits"]=[{"type":"RLIMIT_NOFILE","soft":77,"hard":99},{"type":"RLIMIT_CORE","soft":0,"hard":0}]'
+is rlimits "$(try "$b" | tr '\n' ' ')" "77 0 "
+b=$(bundle umask umask); edit "$b" 'd["process"]["user"]["umask"]=63'
+is umask "$(try "$b")" 0077
+b=$(bundle caps grep CapEff /proc/self/status)
+edit "$b" 'd["process"]["capabilities"]={k:["CAP_CHOWN","CAP_NET_RAW"] for k in ("bounding","effective","permitted")}'
+is capabilities "$(try "$b" | tr -d '\t')" CapEff:0000000000002001
+is net-raw-withheld "$(FLAGS="$FLAGS --net-raw=false" rt run --bundle "$b" x | tr -d '\t')" CapEff:0000000000000001
+b=$(bundle nnp grep NoNewPrivs /proc/self/status); edit "$b" 'd["process"]["noNewPrivileges"]=True'
+is no-new-privs "$(try "$b" | tr -d '\t')" NoNewPrivs:1
+b=$(bundle ro sh -c 'touch /x 2>&1'); has readonly-root "$(try "$b")" "Read-only file system"
+mkdir "$LAB/src" "$LAB/rootfs/mnt" "$LAB/rootfs/file"; echo data > "$LAB/src/f"
+b=$(bundle bind sh -c 'cat /mnt/f; echo new > /mnt/g && echo written')
+edit "$b" "d['mounts'].append({'destination':'/mnt','type':'bind','source':'$LAB/src','options':['rbind','rw']})"
+is bind "$(try "$b" | tr '\n' ' ')" "data written "
+is bind-reaches-the-host "$(cat "$LAB/src/g")" new
+b=$(bundle bindro sh -c 'echo x > /mnt/h'); edit "$b" "d['mounts'].append({'destination':'/mnt','type':'bind','source':'$LAB/src','options':['rbind','ro']})"
+has bind-readonly "$(try "$b")" "Read-only file system"
+rmdir "$LAB/rootfs/file"; echo old > "$LAB/rootfs/file"
+b=$(bundle file cat /file); edit "$b" "d['mounts'].append({'destination':'/file','type':'bind','source':'$LAB/src/f','options':['bind']})"
+is bind-of-a-file "$(try "$b")" data
+b=$(bundle tmpfs sh -c 'echo a > /tmp/a; cat /tmp/a'); edit "$b" "d['mounts'].append({'destination':'/tmp','type':'tmpfs','source':'tmpfs','options':['size=1m']})"
+is tmpfs "$(try "$b")" a
+is tmpfs-is-not-the-host "$(ls "$LAB/rootfs/tmp")" ""
+b=$(bundle masked sh -c 'cat /proc/version; ls -d /proc/acpi 2>&1'); edit "$b" "d['linux']['maskedPaths']=['/proc/version']"
+is masked-path "$(try "$b" | head -n 1 | grep -c Linux)" 0
+b=$(bundle sysctl cat /proc/sys/kernel/shm_rmid_forced); edit "$b" "d['linux']['sysctl']={'kernel.shm_rmid_forced':'1'}"
+is sysctl "$(try "$b")" 1
+b=$(bundle strace true); edit "$b" "d['annotations']={'dev.gvisor.flag.strace':'true'}"
+rt --debug-log="$LAB/an.%COMMAND%" run --bundle "$b" x
+is annotation "$(grep -c 'E exit_group' "$LAB/an.boot")" 1
+b=$(bundle ann true); edit "$b" "d['annotations']={'dev.gvisor.flag.platform':'ptrace'}"
+has annotation-not-allowed "$(try "$b")" "--allow-flag-override"
+is annotation-allowed "$(FLAGS="$FLAGS --allow-flag-override" try "$b")" ""
+nothing nothing-left

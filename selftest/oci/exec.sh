@@ -1,0 +1,39 @@
+# exec.sh - more processes in a running container.
+. ./lib.sh
+b=$(bundle sleep sleep 1000)
+rt run --detach --bundle "$b" c < /dev/null > "$LAB/out" 2>&1 || fail run "$(cat "$LAB/out")"
+
+is output "$(rt exec c echo hi)" hi
+is input "$(echo in | rt exec c cat)" in
+rt exec c sh -c 'exit 3'; is status $? 3
+rt exec c sh -c 'kill -15 $$'; is status-of-a-signal $? 143
+is cwd "$(rt exec --cwd /tmp c pwd)" /tmp
+is env "$(rt exec --env A=b c sh -c 'echo $A')" b
+is user "$(rt exec --user 5:6 c sh -c 'id -u; id -g' | tr '\n' ' ')" "5 6 "
+has missing-program "$(rt exec c nonexistent 2>&1)" "executable file not found"
+rt exec c nonexistent 2> /dev/null; is missing-program-status $? 128
+echo '{"args":["sh","-c","echo $X; exit 4"],"cwd":"/","env":["X=y","PATH=/bin"],"user":{"uid":0,"gid":0}}' > "$LAB/p.json"
+o=$(rt exec --process "$LAB/p.json" c); is process-file "$o/$?" y/4
+rt exec --detach --pid-file "$LAB/xpid" --internal-pid-file "$LAB/ipid" c sleep 1000; is detach $? 0
+x=$(cat "$LAB/xpid")
+has waiter "$(tr '\0' ' ' < /proc/$x/cmdline)" runsc-exec
+is waiter-filter "$(awk '/^Seccomp:/ {print $2}' /proc/$x/status)" 2
+has inside "$(rt ps --format json c)" "$(cat "$LAB/ipid")"
+rt kill --pid "$(cat "$LAB/ipid")" c KILL
+# A subreaper of its own sees the waiter's exit status, as an engine does.
+python3 - "$RUNSC" "$ROOT" "$LAB" $FLAGS <<-'PY' && ok waiter-status || fail waiter-status "see above"
+	import ctypes, os, subprocess, sys
+	ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+	rt, root, lab, *flags = sys.argv[1:]
+	pidfile = lab + "/sub.pid"
+	subprocess.check_call([rt, "--root", root, *flags, "exec", "--detach", "--pid-file", pidfile, "c", "sh", "-c", "exit 9"])
+	pid = int(open(pidfile).read())
+	_, status = os.waitpid(pid, 0)
+	if os.waitstatus_to_exitcode(status) != 9:
+	    print("status", status)
+	    sys.exit(1)
+PY
+rt kill c KILL
+rt delete --force c
+has not-running "$(rt exec c true 2>&1)" "does not exist"
+nothing nothing-left

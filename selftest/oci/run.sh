@@ -1,0 +1,19 @@
+#!/bin/bash
+# run.sh <build> [script...] - the lifecycle scripts; ends with "N passed, N failed, N skipped".
+cd "$(dirname "$0")" || exit 1
+out=$(readlink -f "${1:-../../build}")
+shift
+passed=0 failed=0 skipped=0
+[ $# != 0 ] || set -- flags.sh install.sh lifecycle.sh exec.sh config.sh terminal.sh hooks.sh \
+	cgroup.sh badinput.sh killed.sh loop.sh
+for s in "$@"; do
+	log=$(timeout -k 5 "${LIMIT:-300}" bash "./$s" "$out" 2>&1)
+	rc=$?
+	echo "$log" | sed "s|^|${s%.sh}: |"
+	passed=$((passed + $(grep -c '^ok ' <<< "$log")))
+	failed=$((failed + $(grep -c '^FAIL ' <<< "$log")))
+	skipped=$((skipped + $(grep -c '^skip ' <<< "$log")))
+	[ $rc = 0 ] || { echo "FAIL ${s%.sh}: ended with status $rc"; failed=$((failed + 1)); }
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ] && [ $passed != 0 ]
