@@ -293,12 +293,12 @@ int task_setpgid(struct task *t, int pid, int pgid)
 {
 	int ret;
 
-	if (pgid < 0)
-		return -EINVAL;
 	if (!pid)
 		pid = t->tg->tgid;
 	if (!pgid)
 		pgid = pid;
+	if (pgid < 0)
+		return -EINVAL;
 	tasklist_lock(&tasklist);
 	ret = setpgid_locked(t, pid, pgid);
 	tasklist_unlock(&tasklist);
