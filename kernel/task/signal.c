@@ -384,7 +384,8 @@ static bool timer_overran(struct sigpending *p, const siginfo_t *si)
 			q->info.si_signo != si->si_signo ||
 			q->info.si_timerid != si->si_timerid)
 			continue;
-		q->info.si_overrun += si->si_overrun + 1;
+		if (q->info.si_overrun < INT32_MAX - si->si_overrun)
+			q->info.si_overrun += si->si_overrun + 1;
 		return true;
 	}
 	return false;
