@@ -256,6 +256,20 @@ static int master_strip(pid_t pid, int go_hfd, struct err *e)
 	return 0;
 }
 
+static int master_take(pid_t pid, int go_hfd, struct err *e)
+{
+	int err;
+
+	if (tracee_seize(pid, TRACEE_LEADER))
+		return err_set(e, EPERM,
+			"the host does not let us trace a child "
+			"(kernel.yama.ptrace_scope, or a seccomp filter)");
+	err = master_strip(pid, go_hfd, e);
+	if (!err)
+		(void)pt(PTRACE_DETACH, pid, 0, 0);
+	return err;
+}
+
 static int master_make(int list_hfd, struct err *e)
 {
 	int go = eventfd(0, EFD_CLOEXEC), err;
@@ -263,22 +277,22 @@ static int master_make(int list_hfd, struct err *e)
 	unsigned page;
 	pid_t pid;
 
-	if (go < 0 || list_page_alloc(&page))
-		return err_set(e, EMFILE, "eventfd: %s", strerror(errno));
+	if (go < 0)
+		return err_set(e, errno, "eventfd: %s", strerror(errno));
+	err = list_page_alloc(&page);
+	if (err)
+		return err_set(e, -err, "no page for the master stub");
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
 	if (pid == 0)
 		strip(go, list_hfd, page);
 	if (pid < 0)
 		return err_set(e, errno, "clone: %s", strerror(errno));
-	err = tracee_seize(pid, TRACEE_LEADER);
-	if (err)
-		return err_set(
-			e, -err, "PTRACE_SEIZE of a child: %s", strerror(-err));
-	err = master_strip(pid, go, e);
-	if (err)
-		return err;
-	(void)pt(PTRACE_DETACH, pid, 0, 0);
+	err = master_take(pid, go, e);
 	close(go);
+	if (err) {
+		kill_and_reap(pid);
+		return err;
+	}
 	s = process_new(pid, page);
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
@@ -376,9 +390,7 @@ int ptrace_probe(struct err *e)
 	if (pid < 0)
 		return err_set(e, errno, "clone: %s", strerror(errno));
 	err = probe_trace(pid, e);
-	(void)kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	kill_and_reap(pid);
 	if (err == -EPERM && yama_scope() == 3)
 		err = err_set(e, EPERM,
 			"ptrace is forbidden on this host "

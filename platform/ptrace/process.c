@@ -122,8 +122,7 @@ static void list_page_free(unsigned page)
 	stubpool_unlock(&pool);
 }
 
-/* All of its threads must have been reaped by their tracers. */
-static void reap(pid_t pid)
+void kill_and_reap(pid_t pid)
 {
 	(void)kill(pid, SIGKILL);
 	while (wait4(pid, NULL, __WALL, NULL) < 0 && errno == EINTR)
@@ -136,7 +135,7 @@ struct aspace_host *process_new(pid_t pid, unsigned page)
 
 	if (!s) {
 		list_page_free(page);
-		reap(pid);
+		kill_and_reap(pid);
 		return NULL;
 	}
 	*s = (struct aspace_host){
@@ -153,7 +152,7 @@ static struct aspace_host *process_adopt(pid_t pid)
 	unsigned page;
 
 	if (list_page_alloc(&page)) {
-		reap(pid);
+		kill_and_reap(pid);
 		return NULL;
 	}
 	return process_new(pid, page);
@@ -172,7 +171,7 @@ static void process_free(struct aspace_host *s)
 	reaped = s->reaped;
 	stubs_unlock(s);
 	if (!reaped)
-		reap(s->pid);
+		kill_and_reap(s->pid);
 	list_page_free(s->page);
 	free(s);
 }

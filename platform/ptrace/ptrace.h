@@ -88,6 +88,8 @@ struct regs stub_regs(const char *routine);
 int processes_init(int list_hfd, struct err *e) MUST_CHECK;
 /* Takes @pid and its list page over; NULL: out of memory, and @pid is killed. */
 struct aspace_host *process_new(pid_t pid, unsigned page);
+/* All of its threads must have been reaped by their tracers. */
+void kill_and_reap(pid_t pid);
 void process_set_master(struct aspace_host *master);
 int list_page_alloc(unsigned *page) MUST_CHECK;
 struct stub_call *list_page_ptr(unsigned page);

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -830,12 +832,32 @@ TEST(ptrace, nothing_is_left_behind)
 	CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == 0);
 }
 
+static void forbid_ptrace(int error)
+{
+	struct sock_filter f[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { ARRAY_SIZE(f), f };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0);
+}
+
 TEST(ptrace, probe_really_tries)
 {
 	struct err e;
 
 	CHECK(platform_find("ptrace")->probe(&e) == 0);
 	CHECK(platform_find("none") == NULL);
+	forbid_ptrace(EPERM);
+	CHECK(platform_find("ptrace")->probe(&e) == -EPERM);
+	CHECK(strstr(e.msg, "ptrace") && strstr(e.msg, "seccomp"));
+	CHECK(platform_find("ptrace")->init(-1, &e) < 0);
+	CHECK(waitpid(-1, NULL, WNOHANG | __WALL) < 0); /* no child is left */
 }
 
 static void *kick_later(void *arg)
