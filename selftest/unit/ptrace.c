@@ -255,6 +255,32 @@ TEST(ptrace, floating_point_state_stays_and_moves)
 	free(fp2);
 }
 
+GUEST(g_avx, "vmovq %rdi, %xmm5; vinsertf128 $1, %xmm5, %ymm5, %ymm5\n"
+	     "mov $39, %eax; syscall\n"
+	     "vextractf128 $1, %ymm5, %xmm6; vmovq %xmm6, %rsi\n"
+	     "mov $60, %eax; syscall");
+
+TEST(ptrace, wide_registers_survive_everything)
+{
+	struct guest g;
+	char *fp;
+
+	if (!__builtin_cpu_supports("avx"))
+		SKIP("this CPU has no AVX");
+	guest_init();
+	fp = malloc(platform_fp_size);
+	guest_load(&g, g_avx, g_avx_end);
+	g.r.rdi = 0x1122334455667788;
+	guest_expect(&g, SYS_getpid);
+	guest_map(g.as, g.c, DATA_VA + 4096, guest_frame(), PTE_W);
+	CHECK(platform->pctx_get_fp(g.c, fp) == 0);
+	CHECK(platform->pctx_set_fp(g.c, fp) == 0);
+	guest_expect(&g, SYS_exit);
+	CHECK(g.r.rsi == 0x1122334455667788);
+	guest_free(&g);
+	free(fp);
+}
+
 GUEST(g_keys,
 	"xor %ecx, %ecx; xor %edx, %edx; mov $-1, %eax; wrpkru\n"
 	"1: mov $39, %eax; syscall; xor %ecx, %ecx; rdpkru; mov %eax, %edi\n"
