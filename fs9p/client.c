@@ -224,6 +224,16 @@ void p9_clunk_flush(struct p9_client *c)
 		p9_clunk_send(c, &fids);
 }
 
+void p9_place(struct p9_client *c, int cpu)
+{
+	struct msg t = { .type = P9_Tplace, .Tplace = { (uint32_t)cpu } };
+	uint8_t buf[P9_HEADER + 4];
+	struct iovec iov = { buf, sizeof buf };
+
+	bug_on(p9_encode(&t, buf, sizeof buf) != sizeof buf);
+	(void)!conn_post(c, &iov, 1); /* a hint that may be lost */
+}
+
 int p9_walk(struct p9_client *c, uint32_t fid, const struct p9_str *names,
 	unsigned n, uint32_t *first, struct p9_attr *attrs, unsigned *got)
 {

@@ -26,6 +26,7 @@
 #include "fs9p/conn.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,9 @@
 #define SLOTS_MIN   16
 #define SLOTS_MAX   0x8000u
 #define POSTED_MAX  8
+#define PLACE_STAYS 8  /* calls in a row from one CPU: the server comes there \
+			*/
+#define PLACE_MOVES 16 /* changes of CPU without such a row: it is let go */
 #define LOOK_AROUND NSEC_PER_SEC /* how often a wait asks interrupted() */
 
 struct p9_slot {
@@ -245,6 +249,29 @@ static int conn_wait(struct p9_client *c, struct p9_call *call, unsigned tag)
 	return err ? err : call->err;
 }
 
+/*
+ * Asks the server to be where the calls come from, once that is clear, and to
+ * be anywhere when it is not.
+ */
+static void conn_place(struct p9_client *c)
+{
+	int cpu = sched_getcpu(), want = atomic_load(&c->placed);
+
+	if (likely(cpu == atomic_load(&c->cpu))) {
+		if (atomic_fetch_add(&c->stays, 1) == PLACE_STAYS) {
+			atomic_store(&c->moves, 0);
+			want = cpu;
+		}
+	} else {
+		atomic_store(&c->cpu, cpu);
+		atomic_store(&c->stays, 0);
+		if (atomic_fetch_add(&c->moves, 1) == PLACE_MOVES)
+			want = -1;
+	}
+	if (unlikely(want != atomic_exchange(&c->placed, want)))
+		p9_place(c, want);
+}
+
 /* The whole message or nothing; waits while the socket is full. */
 static int conn_send(
 	struct p9_client *c, struct iovec *iov, int niov, unsigned tag)
@@ -277,6 +304,7 @@ int conn_call(
 {
 	int tag, err;
 
+	conn_place(c);
 	call->donated = -1;
 	call->done = false;
 	call->err = 0;
@@ -336,7 +364,10 @@ int conn_init(struct p9_client *c, int sock, bool (*interrupted)(void))
 	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) ||
 		setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv))
 		return -errno;
-	*c = (struct p9_client){ .sock = sock, .interrupted = interrupted };
+	*c = (struct p9_client){ .sock = sock,
+		.interrupted = interrupted,
+		.cpu = -1,
+		.placed = -1 };
 	c->rx = malloc(P9_MSIZE);
 	if (!c->rx)
 		return -ENOMEM;

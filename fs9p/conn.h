@@ -25,6 +25,9 @@ struct p9_client {
 	bool (*interrupted)(void);	/* I: must the calling thread give up? NULL: never */
 	uint8_t *rx;			/* of the thread that reads */
 	atomic_uint next_fid;		/* a */
+	/* a, relaxed: where the calls come from, for Tplace */
+	atomic_int cpu, placed;		/* of the last call; where the server is, -1 anywhere */
+	atomic_uint stays, moves;	/* calls in a row from cpu; changes of it since the last long row */
 	struct mutex lock;
 	struct p9_slot *slots GUARDED_BY(lc_p9client);	/* by tag */
 	unsigned nslots GUARDED_BY(lc_p9client);
@@ -61,6 +64,8 @@ void conn_fini(struct p9_client *c);
 int conn_call(struct p9_client *c, struct iovec *iov, int niov, struct p9_call *call) MUST_CHECK;
 /* Sends without waiting: the reply is dropped when it comes.  -EAGAIN: too many are under way. */
 int conn_post(struct p9_client *c, struct iovec *iov, int niov) MUST_CHECK;
+/* client.c: posts a Tplace; -1: anywhere. */
+void p9_place(struct p9_client *c, int cpu);
 /* Fids to give back some time; takes up to P9_CLUNK_MAX of them when @min are there. */
 void conn_clunk_later(struct p9_client *c, uint32_t fid, uint32_t n) EXCLUDES(lc_p9client);
 unsigned conn_clunks_take(struct p9_client *c, unsigned min, struct p9_fids *out) EXCLUDES(lc_p9client);
