@@ -3,6 +3,7 @@
 
 #include "applets/applet.h"
 #include "applets/oci/sandbox.h"
+#include "core/log.h"
 
 static int rootpid, pid;
 static bool checkpoint, restore, fscheckpoint, fsrestore;
@@ -47,6 +48,9 @@ int wait_main(struct config *c, int argc, char **argv, struct err *e)
 				"result.exitStatus"), -1));
 		urpc_msg_fini(&reply);
 	}
+	/* The answer comes first: who waited may delete at once. */
+	if (!err && !pid && proc_wait_dead(&s.sandbox, -1))
+		log_debug("the sandbox of %s still runs", s.id);
 	state_fini(&s);
 	return err;
 }

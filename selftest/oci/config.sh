@@ -12,7 +12,7 @@ b=$(bundle host hostname); edit "$b" 'd["hostname"]="box"'
 is hostname "$(try "$b")" box
 b=$(bundle limit sh -c 'ulimit -n; ulimit -c'); edit "$b" 'd["process"]["rlimits"]=[{"type":"RLIMIT_NOFILE","soft":77,"hard":99},{"type":"RLIMIT_CORE","soft":0,"hard":0}]'
 is rlimits "$(try "$b" | tr '\n' ' ')" "77 0 "
-b=$(bundle umask umask); edit "$b" 'd["process"]["user"]["umask"]=63'
+b=$(bundle umask sh -c umask); edit "$b" 'd["process"]["user"]["umask"]=63'
 is umask "$(try "$b")" 0077
 b=$(bundle caps grep CapEff /proc/self/status)
 edit "$b" 'd["process"]["capabilities"]={k:["CAP_CHOWN","CAP_NET_RAW"] for k in ("bounding","effective","permitted")}'
@@ -36,8 +36,8 @@ is tmpfs "$(try "$b")" a
 is tmpfs-is-not-the-host "$(ls "$LAB/rootfs/tmp")" ""
 b=$(bundle masked sh -c 'cat /proc/version; ls -d /proc/acpi 2>&1'); edit "$b" "d['linux']['maskedPaths']=['/proc/version']"
 is masked-path "$(try "$b" | head -n 1 | grep -c Linux)" 0
-b=$(bundle sysctl cat /proc/sys/kernel/shm_rmid_forced); edit "$b" "d['linux']['sysctl']={'kernel.shm_rmid_forced':'1'}"
-is sysctl "$(try "$b")" 1
+b=$(bundle sysctl cat /proc/sys/kernel/msgmax); edit "$b" "d['linux']['sysctl']={'kernel.msgmax':'9000'}"
+is sysctl "$(try "$b")" 9000
 b=$(bundle strace true); edit "$b" "d['annotations']={'dev.gvisor.flag.strace':'true'}"
 rt --debug-log="$LAB/an.%COMMAND%" run --bundle "$b" x
 is annotation "$(grep -c 'E exit_group' "$LAB/an.boot")" 1

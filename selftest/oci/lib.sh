@@ -41,7 +41,7 @@ make_rootfs() {
 	local a r=$LAB/rootfs
 	mkdir -p "$r"/{bin,etc,tmp,root,proc,dev,sys,run}
 	cp "$BUSYBOX" "$r/bin/busybox"
-	for a in $("$BUSYBOX" --list); do ln -sf busybox "$r/bin/$a"; done
+	for a in $("$BUSYBOX" --list); do [ -e "$r/bin/$a" ] || ln -s busybox "$r/bin/$a"; done
 	echo 'root:x:0:0:root:/root:/bin/sh' > "$r/etc/passwd"
 	echo 'root:x:0:' > "$r/etc/group"
 }
@@ -70,8 +70,8 @@ edit() {
 left() {
 	local p
 	for p in /proc/[0-9]*; do
-		[ "$(cut -d' ' -f3 < "$p/stat" 2>/dev/null)" != Z ] || continue
-		if tr '\0' ' ' < "$p/cmdline" 2>/dev/null | grep -q -- "^runsc-[a-z]* .*--root=$ROOT "; then
+		# A zombie has no command line, and counts as gone.
+		if { tr '\0' ' ' < "$p/cmdline"; } 2>/dev/null | grep -q -- "^runsc-[a-z]* .*--root=$ROOT "; then
 			echo "process ${p#/proc/}: $(tr '\0' ' ' < "$p/cmdline" | cut -c1-60)"
 		fi
 	done
