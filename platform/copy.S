@@ -7,6 +7,8 @@
  * phys.c only moves rip: from the quadword copy to phys_copy_bytes, which
  * copies up to the very byte that is missing, and from the byte copy to
  * phys_copy_short, which counts what is left.
+ *
+ * int phys_cmpxchg32(void *word, uint32_t old, uint32_t new, uint32_t *prev)
  */
 	.text
 	.globl	phys_copy, phys_copy_words, phys_copy_bytes, phys_copy_tail, phys_copy_short
@@ -32,4 +34,21 @@ phys_copy_short:			/* rcx bytes are left for ever */
 	ret
 	.cfi_endproc
 	.size	phys_copy, . - phys_copy
+
+	.globl	phys_cmpxchg32, phys_cmpxchg_word, phys_cmpxchg_bad
+	.hidden	phys_cmpxchg_word, phys_cmpxchg_bad
+	.type	phys_cmpxchg32, @function
+phys_cmpxchg32:
+	.cfi_startproc
+	mov	%esi, %eax
+phys_cmpxchg_word:
+	lock cmpxchg %edx, (%rdi)
+	mov	%eax, (%rcx)
+	xor	%eax, %eax
+	ret
+phys_cmpxchg_bad:
+	mov	$-14, %eax		/* -EFAULT */
+	ret
+	.cfi_endproc
+	.size	phys_cmpxchg32, . - phys_cmpxchg32
 	.section .note.GNU-stack, "", @progbits

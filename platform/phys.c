@@ -152,7 +152,7 @@ void phys_window_unmap(paddr_t pa)
 
 /* In copy.S. */
 extern const char phys_copy_words[], phys_copy_bytes[], phys_copy_tail[],
-	phys_copy_short[];
+	phys_copy_short[], phys_cmpxchg_word[], phys_cmpxchg_bad[];
 
 static void on_bus(int sig, siginfo_t *si, void *ctx)
 {
@@ -163,6 +163,8 @@ static void on_bus(int sig, siginfo_t *si, void *ctx)
 		*rip = (greg_t)(uintptr_t)phys_copy_bytes;
 	else if (*rip == (greg_t)(uintptr_t)phys_copy_tail)
 		*rip = (greg_t)(uintptr_t)phys_copy_short;
+	else if (*rip == (greg_t)(uintptr_t)phys_cmpxchg_word)
+		*rip = (greg_t)(uintptr_t)phys_cmpxchg_bad;
 	else
 		signal(sig, SIG_DFL); /* not ours: fault again, and die of it */
 }

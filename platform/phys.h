@@ -57,4 +57,6 @@ void phys_window_unmap(paddr_t pa);
  * bytes copied.  phys_catch_bus() installs the handler, once at start.
  */
 size_t phys_copy(void *dst, const void *src, size_t n);
+/* The same for one aligned word: 0 and what was there in *@prev, or -EFAULT. */
+int phys_cmpxchg32(void *word, uint32_t old, uint32_t new, uint32_t *prev) MUST_CHECK;
 void phys_catch_bus(void);

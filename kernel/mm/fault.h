@@ -48,4 +48,5 @@ int mapping_frames(struct mapping *m, uint64_t index, uint64_t n, unsigned how, 
 /* window.c: the same for the window kind. */
 int host_frames(struct mapping *m, uint64_t index, uint64_t n, paddr_t *pa, uint64_t *got) MUST_CHECK;
 void host_fini(struct mapping *m);
+bool host_writable(const struct mapping *m);	/* a window kind: through this descriptor */
 bool host_noexec(const struct mapping *m);	/* the host refuses PROT_EXEC: pages are copied */

@@ -129,7 +129,7 @@ static int file_flags(const struct mmap_req *r, unsigned *vm)
 	case MAP_SHARED_VALIDATE:
 		if (r->flags & ~(MAP_KNOWN | MAP_TYPE | MAP_FIXED_NOREPLACE))
 			return -EOPNOTSUPP; /* MAP_SYNC too */
-		/* fallthrough */
+					    /* fallthrough */
 	case MAP_SHARED:
 		if ((r->prot & PROT_WRITE) && !file_writable(f))
 			return -EACCES;
@@ -285,6 +285,11 @@ static int64_t mmap_locked(struct mm *mm, const struct mmap_req *r,
 	if (at < 0)
 		return at;
 	err = request_flags(mm, r, &vm);
+	if (m && m->host && (vm & VM_SHARED) && !host_writable(m)) {
+		vm &= ~(unsigned)VM_MAYWRITE;
+		if (r->prot & PROT_WRITE)
+			err = -EACCES;
+	}
 	if (!err && (vm & VM_LOCKED))
 		err = may_lock(mm, len >> PAGE_SHIFT);
 	if (!err && mm->nvmas >= VMA_MAX)

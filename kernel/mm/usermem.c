@@ -386,14 +386,8 @@ int user_try_cmpxchg32(struct mm *mm, uint64_t addr, uint32_t old, uint32_t new,
 	if (addr % 4)
 		return -EFAULT;
 	mm_active_read(&mm->as);
-	if (extent(mm, addr, 4, true, 0, &pa) &&
-		(!phys_is_window(pa) ||
-			phys_copy(prev, phys_ptr(pa), 4) == 4)) {
-		*prev = old;
-		__atomic_compare_exchange_n((uint32_t *)phys_ptr(pa), prev, new,
-			false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-		err = 0;
-	}
+	if (extent(mm, addr, 4, true, 0, &pa))
+		err = phys_cmpxchg32(phys_ptr(pa), old, new, prev);
 	mm_active_read_done(&mm->as);
 	return err;
 }

@@ -261,6 +261,13 @@ bool host_noexec(const struct mapping *m)
 	return m->host && m->host->noexec;
 }
 
+LOCKS_UNCHECKED /* only ever becomes true */
+	bool
+	host_writable(const struct mapping *m)
+{
+	return m->host->writable;
+}
+
 static int windows_init(void)
 {
 	size_t n = (phys_size - phys_memfile_size) / WINDOW_SIZE;

@@ -215,6 +215,29 @@ TEST(mm, limit_kills_and_memory_comes_back)
 	}
 }
 
+TEST(mm, words_beyond_the_end_of_a_host_file)
+{
+	int hfd = memfd_create("t", 0);
+	struct mapping *m;
+	struct mm *mm;
+	uint32_t v;
+
+	setup(0);
+	CHECK(ftruncate(hfd, PAGE_SIZE) == 0);
+	CHECK(mm_create(&mm) == 0);
+	CHECK(mapping_new_host(hfd, true, &m) == 0);
+	CHECK(map(mm, 0, 2, PROT_READ | PROT_WRITE, MAP_SHARED, m, 0) > 0);
+	CHECK(user_cmpxchg32(mm, at(0), 0, 5, &v) == 0 && v == 0);
+	CHECK(user_cmpxchg32(mm, at(0), 0, 6, &v) == 0 && v == 5);
+	CHECK(user_load32(mm, at(0), &v) == 0 && v == 5);
+	CHECK(user_cmpxchg32(mm, at(1), 0, 5, &v) == -EFAULT);
+	CHECK(user_load32(mm, at(1), &v) == -EFAULT);
+	CHECK(mm_copyout(mm, at(1) - 2, &v, 4) == -EFAULT);
+	CHECK(user_load32(mm, at(0) + 1, &v) == -EFAULT);
+	mm_put(mm);
+	mapping_put(m);
+}
+
 /* --- the model */
 
 #define MMS     4
