@@ -314,6 +314,8 @@ static int add_terminal(struct task *t, const struct process_conf *p,
 	ret = tty_console_create(p->stdio[0], p->rows, p->cols, tty, &f);
 	if (ret)
 		return err_set(e, -ret, "terminal: %s", strerror(-ret));
+	/* Without a devpts it has no name, and works all the same. */
+	(void)!tty_console_publish(t, *tty, f);
 	for (int fd = 0; fd < 3; fd++) {
 		ret = fd_replace(t, fd, file_get(f), 0);
 		if (ret < 0)

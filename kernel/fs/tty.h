@@ -26,12 +26,17 @@ void tty_put(struct tty *tty);		/* NULL is fine */
  */
 int tty_console_create(int hfd, uint16_t rows, uint16_t cols, struct tty **out,
 	struct file **slave) MUST_CHECK;
+/*
+ * Gives the console a name below /dev/pts, as @t sees it, and its open file (in no
+ * table yet) that path.  -ENODEV: no devpts is there; the console works without.
+ */
+struct task;
+int tty_console_publish(struct task *t, struct tty *tty, struct file *slave) MUST_CHECK;
 /* Sets the size; the foreground group gets SIGWINCH when it changed. */
 void tty_resize(struct tty *tty, uint16_t rows, uint16_t cols);
 /* Waits (a few seconds at most) until the console's output has reached the host. */
 void tty_drain(struct tty *tty);
 /* Makes @tty the controlling terminal of the session of @t's process, which leads it. */
-struct task;
 int tty_set_controlling(struct task *t, struct tty *tty, bool steal) MUST_CHECK;
 
 /* "pts/0", "console": for ps. */

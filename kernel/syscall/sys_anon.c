@@ -2,6 +2,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
@@ -11,11 +12,15 @@
 #include "kernel/fs/pipefs.h"
 #include "kernel/mm/mm.h"
 #include "kernel/syscall/syscall.h"
+#include "kernel/task/cred.h"
 #include "kernel/task/task.h"
 #include "kernel/time/clocks.h"
 #include "kernel/time/ptimer.h"
 #include "kernel/vfs/fdtable.h"
 #include "kernel/vfs/file.h"
+#include "kernel/vfs/inotify.h"
+#include "kernel/vfs/mount.h"
+#include "kernel/vfs/namei.h"
 
 #ifndef O_NOTIFICATION_PIPE
 #define O_NOTIFICATION_PIPE O_EXCL
@@ -189,4 +194,85 @@ long sys_signalfd(struct task *t, struct sysargs a)
 long sys_signalfd4(struct task *t, struct sysargs a)
 {
 	return do_signalfd(t, a, arg_int(a, 3));
+}
+
+static long do_inotify_init(struct task *t, int flags)
+{
+	struct file *f;
+	int err;
+
+	if (flags & ~(IN_CLOEXEC | IN_NONBLOCK))
+		return -EINVAL;
+	err = inotify_create(t, flags, &f);
+	return err ? err : fd_open(t, f, flags & O_CLOEXEC);
+}
+
+long sys_inotify_init(struct task *t, UNUSED struct sysargs a)
+{
+	return do_inotify_init(t, 0);
+}
+
+long sys_inotify_init1(struct task *t, struct sysargs a)
+{
+	return do_inotify_init(t, arg_int(a, 0));
+}
+
+static int watch_path(
+	struct task *t, struct file *f, const char *name, uint32_t mask)
+{
+	unsigned how = mask & IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW;
+	struct path at;
+	struct walk w;
+	int ret;
+
+	if (mask & IN_ONLYDIR)
+		how |= LOOKUP_DIR;
+	ret = task_walk(t, AT_FDCWD, name, &w);
+	if (ret)
+		return ret;
+	ret = path_lookup(&w, name, how, &at);
+	walk_done(&w);
+	if (ret)
+		return ret;
+	ret = inode_permission(path_inode(&at), task_cred(t), MAY_READ);
+	if (!ret)
+		ret = inotify_add(f, path_inode(&at), mask);
+	path_put(&at);
+	return ret;
+}
+
+long sys_inotify_add_watch(struct task *t, struct sysargs a)
+{
+	uint32_t mask = arg_uint(a, 2);
+	struct fdref r;
+	char *name;
+	long ret;
+
+	if (!(mask & (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW)))
+		return -EINVAL;
+	if (mask & IN_MASK_ADD && mask & IN_MASK_CREATE)
+		return -EINVAL;
+	ret = copyin_path(t, arg_addr(a, 1), &name);
+	if (ret)
+		return ret;
+	r = fd_borrow(t, arg_int(a, 0));
+	ret = -EBADF;
+	if (r.f) {
+		ret = watch_path(t, r.f, name, mask);
+		fd_done(&r);
+	}
+	free(name);
+	return ret;
+}
+
+long sys_inotify_rm_watch(struct task *t, struct sysargs a)
+{
+	struct fdref r = fd_borrow(t, arg_int(a, 0));
+	long ret;
+
+	if (!r.f)
+		return -EBADF;
+	ret = inotify_remove(r.f, arg_int(a, 1));
+	fd_done(&r);
+	return ret;
 }
