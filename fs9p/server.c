@@ -244,8 +244,6 @@ static int srv_walk(struct p9_peer *p, const struct msg *t, struct msg *r)
 
 	if (err)
 		return err;
-	if (f->io >= 0 || f->xattr)
-		return -EINVAL; /* only what is not open may be walked from */
 	if (w->newfid != w->fid && fid_find(&p->fids, w->newfid))
 		return -EADDRINUSE;
 	hfd = fcntl(f->hfd, F_DUPFD_CLOEXEC, 0);
