@@ -120,9 +120,12 @@ static ssize_t file_do_write(struct file *f, struct uio *from, int64_t *pos)
 	if (tn->seals & WRITE_SEALS)
 		return -EPERM;
 	if (tn->seals & F_SEAL_GROW && *pos + (int64_t)want > in->size) {
-		if (*pos >= in->size)
+		/* Whole pages that lie inside may still be written. */
+		int64_t inside = in->size & ~(int64_t)(PAGE_SIZE - 1);
+
+		if (*pos >= inside)
 			return -EPERM;
-		want = (uint64_t)(in->size - *pos);
+		want = (uint64_t)(inside - *pos);
 		uio_limit(from, want);
 	}
 	room = room_for(tn, *pos, want);

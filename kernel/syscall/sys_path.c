@@ -727,8 +727,10 @@ long sys_fstatfs(struct task *t, struct sysargs a)
 
 long sys_getcwd(struct task *t, struct sysargs a)
 {
+	static const char lost[] = "(unreachable)";
+	char *buf = malloc(PATH_MAX + sizeof lost), *s;
 	struct path cwd, root;
-	char *buf = malloc(PATH_MAX), *s;
+	bool reached;
 	size_t n = 0;
 	int err;
 
@@ -740,10 +742,15 @@ long sys_getcwd(struct task *t, struct sysargs a)
 	path_get(&cwd);
 	path_get(&root);
 	fsctx_unlock(t->fs);
-	s = path_name(&cwd, &root, buf, PATH_MAX, &err);
+	s = path_name_reached(
+		&cwd, &root, buf + sizeof lost, PATH_MAX, &reached, &err);
 	if (!err && path_is_deleted(&cwd))
 		err = -ENOENT;
 	if (!err) {
+		if (!reached) {
+			s -= sizeof lost - 1;
+			memcpy(s, lost, sizeof lost - 1);
+		}
 		n = strlen(s) + 1;
 		err = n > arg_size(a, 1) ? -ERANGE
 					 : copyout(t, arg_addr(a, 0), s, n);

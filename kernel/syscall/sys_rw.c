@@ -30,7 +30,7 @@ static long rw_buffer(
 	if (pos && r.f->stream)
 		ret = -ESPIPE;
 	else if ((ssize_t)n < 0)
-		ret = -EINVAL;
+		ret = -EFAULT; /* beyond all guest memory */
 	else
 		ret = write ? vfs_write(t, r.f, &u, pos)
 			    : vfs_read(t, r.f, &u, pos);

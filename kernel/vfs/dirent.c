@@ -100,12 +100,13 @@ static void emit_synthetic(struct file *f, struct dirsink *to, int64_t *pos)
 	}
 }
 
-static int read_entries(struct file *f, struct dirsink *to)
+static int read_entries(struct file *f, struct dirsink *to, int64_t *from)
 {
 	struct inode *dir = f->inode;
 	int err;
 
 	filepos_lock(f);
+	*from = f->pos;
 	dir_lock(dir);
 	err = dir->dead ? -ENOENT : 0;
 	if (!err && f->pos < SYNTH_BASE)
@@ -123,6 +124,7 @@ long vfs_getdents(
 	struct task *t, struct file *f, uaddr_t buf, unsigned count, bool is64)
 {
 	struct dirsink to = { .size = MIN(count, DIRBUF_MAX), .is64 = is64 };
+	int64_t from;
 	int err;
 
 	if (!f->ops->readdir || !S_ISDIR(f->inode->mode))
@@ -130,9 +132,14 @@ long vfs_getdents(
 	to.buf = malloc(to.size + 1);
 	if (!to.buf)
 		return -ENOMEM;
-	err = read_entries(f, &to);
+	err = read_entries(f, &to, &from);
 	if (to.used)
 		err = copyout(t, buf, to.buf, to.used);
+	if (err) {
+		filepos_lock(f);
+		f->pos = from; /* nothing was read */
+		filepos_unlock(f);
+	}
 	free(to.buf);
 	return err ? err : (long)to.used;
 }

@@ -453,6 +453,8 @@ int vfs_flock(struct task *t, struct file *f, int op)
 	short type;
 	int err;
 
+	if (op & 32) /* LOCK_MAND, which Linux ignores */
+		return 0;
 	switch (op & ~LOCK_NB) {
 	case LOCK_SH:
 		type = F_RDLCK;

@@ -884,12 +884,11 @@ static int name_build(const struct path *p, const struct path *root, char *buf,
 	return err;
 }
 
-char *path_name(const struct path *p, const struct path *root, char *buf,
-	size_t n, int *err)
+char *path_name_reached(const struct path *p, const struct path *root,
+	char *buf, size_t n, bool *reached, int *err)
 {
-	static const char deleted[] = " (deleted)", lost[] = "(unreachable)";
+	static const char deleted[] = " (deleted)";
 	size_t pos = n;
-	bool reached = true;
 
 	*err = n ? prepend(buf, &pos, "", 1, false) : -ENAMETOOLONG;
 	if (*err)
@@ -899,10 +898,16 @@ char *path_name(const struct path *p, const struct path *root, char *buf,
 	if (p->dentry->unhashed && p->dentry->parent != p->dentry)
 		*err = prepend(buf, &pos, deleted, sizeof deleted - 1, false);
 	if (!*err)
-		*err = name_build(p, root, buf, &pos, &reached);
+		*err = name_build(p, root, buf, &pos, reached);
 	dcache_read_done(&dcache);
 	mounts_read_done(&mounts);
-	if (!*err && !reached)
-		*err = prepend(buf, &pos, lost, sizeof lost - 1, false);
 	return *err ? NULL : buf + pos;
+}
+
+char *path_name(const struct path *p, const struct path *root, char *buf,
+	size_t n, int *err)
+{
+	bool reached;
+
+	return path_name_reached(p, root, buf, n, &reached, err);
 }

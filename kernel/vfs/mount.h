@@ -133,6 +133,9 @@ int mount_want_write(const struct mount *m) MUST_CHECK;
 /*
  * Absolute path of @p as seen from @root, into the end of @buf (size @n): returns
  * the start inside it; NULL and *@err = -ENAMETOOLONG.  A deleted name gets
- * " (deleted)", a place outside root "(unreachable)" in front.
+ * " (deleted)".  A place outside of root (*@reached is then false) is named from
+ * the top of its mount on.
  */
 char *path_name(const struct path *p, const struct path *root, char *buf, size_t n, int *err);
+char *path_name_reached(const struct path *p, const struct path *root, char *buf, size_t n,
+	bool *reached, int *err);

@@ -98,14 +98,16 @@ void mounts_show(struct mnt_ns *ns, const struct path *root,
 	char *buf = malloc(2 * PATH_MAX);
 	struct mount *m;
 	int parent, err;
+	bool reached;
 
 	if (!buf)
 		return;
 	for (size_t i = 0; (m = mnt_ns_nth(ns, i, &parent)); i++) {
 		struct path p = { m, m->root };
-		const char *where = path_name(&p, root, buf, PATH_MAX, &err);
+		const char *where = path_name_reached(
+			&p, root, buf, PATH_MAX, &reached, &err);
 
-		if (where && *where == '/') { /* else it is out of reach */
+		if (where && reached) { /* else it is out of reach */
 			if (how == MOUNTS_MTAB)
 				show_mtab(out, m, where);
 			else if (how == MOUNTS_INFO)

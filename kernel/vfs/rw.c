@@ -127,7 +127,8 @@ static void rw_end(struct rw *r)
 static ssize_t read_loop(struct rw *r)
 {
 	while (uio_left(r->u)) {
-		ssize_t ret = uio_fault_in(r->u);
+		/* A file may be at its end: then no memory is touched. */
+		ssize_t ret = r->f->stream ? uio_fault_in(r->u) : 0;
 
 		if (!ret)
 			ret = r->f->ops->read(r->f, r->u, rw_pos(r));
@@ -344,11 +345,11 @@ int64_t vfs_seek(struct file *f, int64_t off, int whence)
 {
 	int64_t ret;
 
-	if (f->stream)
-		return -ESPIPE;
 	if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END &&
 		whence != SEEK_DATA && whence != SEEK_HOLE)
 		return -EINVAL;
+	if (f->stream)
+		return -ESPIPE;
 	filepos_lock(f);
 	ret = 0;
 	if (whence == SEEK_CUR) {
