@@ -1,0 +1,96 @@
+# docker.sh - a real Docker engine drives the runtime: a private dockerd, images made
+# from busybox, no registry, no network.  STRICT=1: what is missing fails instead of skipping.
+missing() { if [ -n "${STRICT:-}" ]; then echo "FAIL docker: $1"; exit 1; else echo "skip docker: $1"; exit 0; fi; }
+for p in dockerd docker containerd iptables script busybox; do
+	command -v $p > /dev/null || missing "$p is not installed"
+done
+. ./lib.sh
+D=$LAB/run
+mkdir -p "$D"
+export DOCKER_HOST=unix://$D/docker.sock DOCKER_CONFIG=$LAB/cfg
+HADKEY=$(ls /etc/docker/key.json 2>/dev/null)
+s=
+ARGS=$(for a in $FLAGS; do printf '%s"%s"' "$s" "$a"; s=', '; done)
+# Processes that name our own folder on their command line, the daemons' apart.
+mine() {
+	ps axo pid=,args= | awk -v l="$D/exec" 'index($0, l) && $2 !~ /dockerd$|containerd$|awk$/ { print $1 }'
+}
+stop() {
+	docker ps -aq 2> /dev/null | xargs -r docker rm -f > /dev/null 2>&1
+	for p in $(mine); do kill -KILL "$p" 2> /dev/null; done
+	kill -TERM "$DPID" 2> /dev/null
+	for i in $(seq 100); do kill -0 "$DPID" 2> /dev/null || break; sleep 0.1; done
+	kill -KILL "$DPID" 2> /dev/null
+	awk -v l="$LAB/" 'index($2, l) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n1 umount -l 2> /dev/null
+	[ -z "${failed:-}" ] || tail -n 15 "$LAB/dockerd.log" | cut -c1-400
+	[ -n "$HADKEY" ] || rm -f /etc/docker/key.json
+	cleanup
+}
+if ! mountpoint -q /sys/fs/cgroup; then
+	mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
+	for c in $(awk 'NR > 1 && $4 == 1 { print $1 }' /proc/cgroups); do
+		mkdir -p /sys/fs/cgroup/$c
+		mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c || rmdir /sys/fs/cgroup/$c
+	done
+fi
+echo "{ \"runtimes\": { \"runsc\": { \"path\": \"$RUNSC\", \"runtimeArgs\": [ $ARGS ] } } }" > "$LAB/daemon.json"
+setsid dockerd --config-file "$LAB/daemon.json" -H "unix://$D/docker.sock" --data-root "$LAB/data" \
+	--exec-root "$D/exec" --pidfile "$D/docker.pid" --storage-driver "${STORAGE:-overlay2}" --bridge=none \
+	--iptables=false --ip-forward=false --ip-masq=false > "$LAB/dockerd.log" 2>&1 < /dev/null &
+DPID=$!
+trap stop EXIT
+for i in $(seq 150); do
+	docker version > /dev/null 2>&1 && break
+	kill -0 $DPID 2> /dev/null || { tail -n 5 "$LAB/dockerd.log"; missing "dockerd does not start here"; }
+	sleep 0.2
+done
+tar -C "$LAB/rootfs" -c . | docker import -c 'CMD ["sh"]' - bb:ci > /dev/null
+R="--runtime=runsc --network none"
+dk() { timeout -k 5 60 docker "$@"; }
+bad() { failed=1; fail "$@"; }
+is() { if [ "$2" = "$3" ]; then ok "$1"; else bad "$1" "got '$2', not '$3'"; fi; }
+has() { case "$2" in *$3*) ok "$1" ;; *) bad "$1" "'$3' is not in: $2" ;; esac; }
+
+is run "$(dk run --rm $R bb:ci echo hello)" hello
+dk run --rm $R bb:ci sh -c 'exit 7'; is exit-status $? 7
+is stdin "$(echo in | dk run -i --rm $R bb:ci cat)" in
+has tty "$(timeout 60 script -qec "docker run -it --rm $R bb:ci sh -c 'tty; stty size; echo tty-\$((1+1))'" /dev/null < /dev/null)" tty-2
+c=$(dk run -d $R bb:ci sh -c 'trap "exit 9" TERM; echo line; while :; do sleep 1; done')
+for i in $(seq 30); do [ -n "$(dk logs $c)" ] && break; sleep 0.1; done
+is logs "$(dk logs $c)" line
+is inspect "$(dk inspect -f '{{.HostConfig.Runtime}} {{.State.Status}}' $c)" "runsc running"
+o=$(dk exec $c sh -c 'echo ex; exit 3'); is exec "$o/$?" ex/3
+is exec-stdin "$(echo in | dk exec -i $c cat)" in
+has exec-tty "$(timeout 60 script -qec "docker exec -it $c sh -c 'tty; echo tty-\$((1+1))'" /dev/null < /dev/null)" tty-2
+dk exec -d $c sh -c 'echo x > /tmp/detached'
+for i in $(seq 30); do dk exec $c test -e /tmp/detached && break; sleep 0.1; done
+is exec-detached "$(dk exec $c cat /tmp/detached)" x
+is exec-user "$(dk exec -u 5:6 -w /tmp -e A=b $c sh -c 'id -u; pwd; echo $A' | tr '\n' ' ')" "5 /tmp b "
+dk pause $c > /dev/null; is pause "$(dk inspect -f '{{.State.Status}}' $c)" paused
+dk unpause $c > /dev/null; is unpause "$(dk inspect -f '{{.State.Status}}' $c)" running
+dk update -m 100m --memory-swap 100m $c > /dev/null 2>&1; is update $? 0
+dk stop -t 5 $c > /dev/null; is stop "$(dk inspect -f '{{.State.Status}} {{.State.ExitCode}}' $c)" "exited 9"
+dk start $c > /dev/null; is start-again "$(dk inspect -f '{{.State.Status}}' $c)" running
+dk kill -s KILL $c > /dev/null; is kill "$(dk wait $c)" 137
+dk rm $c > /dev/null; is rm $? 0
+dk run --rm $R bb:ci /nonexistent > /dev/null 2>&1; is missing-path $? 127
+dk run --rm $R bb:ci nonexistent > /dev/null 2>&1; is missing-program $? 127
+dk run --rm $R bb:ci /etc/passwd > /dev/null 2>&1; is not-executable $? 126
+is user "$(dk run --rm $R -u 7:8 bb:ci id -u)" 7
+is hostname "$(dk run --rm $R -h box bb:ci hostname)" box
+is workdir-env "$(dk run --rm $R -w /tmp -e A=b bb:ci sh -c 'pwd; echo $A' | tr '\n' ' ')" "/tmp b "
+mkdir "$LAB/vol"; echo data > "$LAB/vol/f"
+is volume "$(dk run --rm $R -v "$LAB/vol:/vol" bb:ci sh -c 'cat /vol/f; echo new > /vol/g; echo w' | tr '\n' ' ')$(cat "$LAB/vol/g")" "data w new"
+has volume-readonly "$(dk run --rm $R -v "$LAB/vol:/vol:ro" bb:ci sh -c 'echo x > /vol/h' 2>&1)" "Read-only"
+has read-only "$(dk run --rm $R --read-only bb:ci touch /x 2>&1)" "Read-only"
+is limits "$(dk run --rm $R --ulimit nofile=77:99 bb:ci sh -c 'ulimit -n')" 77
+is init "$(dk run --rm $R bb:ci sh -c 'echo $$')" 1
+c=$(dk create $R bb:ci cat /tmp/copied); echo copied > "$LAB/copied"
+dk cp "$LAB/copied" $c:/tmp/copied > /dev/null 2>&1; is cp-before-start "$(dk start -a $c)" copied
+dk rm $c > /dev/null
+c=$(dk run -d $R bb:ci sh -c 'echo changed > /changed; sleep 1000')
+for i in $(seq 30); do [ -n "$(dk diff $c | grep changed)" ] && break; sleep 0.1; done
+has diff "$(dk diff $c)" "A /changed"
+dk rm -f $c > /dev/null; is rm-force $? 0
+for i in $(seq 20); do [ -z "$(mine)" ] && break; sleep 0.1; done
+is nothing-left-behind "$(for p in $(mine); do tr '\0' ' ' < /proc/$p/cmdline | cut -c1-100; done)" ""
