@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/uio.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/mm/mm.h"
 #include "kernel/task/task.h"
@@ -241,7 +242,8 @@ TEST(mm, words_beyond_the_end_of_a_host_file)
 /* --- the model */
 
 #define MMS     4
-#define OBJECTS 3
+#define OBJECTS 4 /* two in memory, a host file, one read and written by page \
+		   */
 
 struct page {           /* what a page of the window should be */
 	int prot;       /* -1: not mapped */
@@ -258,7 +260,43 @@ static struct {
 static struct mapping *object[OBJECTS];
 static uint64_t content[OBJECTS][FILE_PAGES];
 static int host_file;
+static uint64_t disk[FILE_PAGES]; /* of object 3 */
 static unsigned host_pages;
+
+static int disk_fill(struct mapping *m, uint64_t index, void *page)
+{
+	(void)m;
+	memcpy(page, &disk[index], 8);
+	return 0;
+}
+
+static int disk_writeback(
+	struct mapping *m, uint64_t index, const void *page, size_t len)
+{
+	(void)m;
+	CHECK(len == PAGE_SIZE);
+	memcpy(&disk[index], page, 8);
+	return 0;
+}
+
+static int64_t disk_size(struct mapping *m)
+{
+	(void)m;
+	return FILE_PAGES * PAGE_SIZE;
+}
+
+static void disk_release(struct mapping *m)
+{
+	mapping_fini(m);
+	free(m);
+}
+
+static const struct mapping_ops disk_ops = {
+	.fill = disk_fill,
+	.writeback = disk_writeback,
+	.size = disk_size,
+	.release = disk_release,
+};
 
 static unsigned rnd(unsigned n)
 {
@@ -413,6 +451,36 @@ static void do_punch(void)
 	memset(&content[obj][i], 0, n * sizeof **content);
 }
 
+static void do_sync(void)
+{
+	CHECK(mapping_sync(object[3], 0, FILE_PAGES * PAGE_SIZE) == 0);
+	CHECK(memcmp(disk, content[3], sizeof disk) == 0);
+}
+
+/* read(2) and write(2) of a file, from a buffer of ours. */
+static void do_file_io(void)
+{
+	static const int objs[] = { 0, 1, 3 };
+	int obj = objs[rnd(3)];
+	unsigned i = rnd(FILE_PAGES - 3);
+	int64_t pos = (int64_t)(i * PAGE_SIZE) - (i ? 4 : 0);
+	char buf[2 * PAGE_SIZE];
+	struct uio_seg seg;
+	struct uio u;
+	uint64_t v;
+
+	uio_kernel(&u, &seg, buf, sizeof buf, true);
+	CHECK(mapping_read(object[obj], &u, pos, FILE_PAGES * PAGE_SIZE) ==
+		(ssize_t)sizeof buf);
+	memcpy(&v, buf + (i ? 4 : 0), 8);
+	CHECK(v == content[obj][i]);
+	v = (uint64_t)random();
+	memcpy(buf + (i ? 4 : 0), &v, 8);
+	uio_kernel(&u, &seg, buf, sizeof buf, false);
+	CHECK(mapping_write(object[obj], &u, pos) == (ssize_t)sizeof buf);
+	content[obj][i] = v;
+}
+
 static void do_truncate(void)
 {
 	host_pages = 1 + rnd(FILE_PAGES - 1);
@@ -485,6 +553,13 @@ static void step(void)
 	case 14:
 		do_evict(s, i);
 		break;
+	case 22:
+		do_sync();
+		break;
+	case 23:
+	case 24:
+		do_file_io();
+		break;
 	case 15:
 	case 16:
 	case 17:
@@ -510,12 +585,16 @@ static void model(unsigned seed, int steps)
 	CHECK(mapping_new_anon(&object[0]) == 0);
 	CHECK(mapping_new_anon(&object[1]) == 0);
 	CHECK(mapping_new_host(dup(host_file), true, &object[2]) == 0);
+	object[3] = malloc(sizeof *object[3]);
+	mapping_init(object[3], &disk_ops);
 	for (int s = 0; s < MMS; s++) {
 		CHECK(mm_create(&space[s].mm) == 0);
 		for (unsigned i = 0; i < PAGES; i++)
 			space[s].page[i].prot = -1;
 	}
 	memset(content, 0, sizeof content);
+	for (unsigned i = 0; i < FILE_PAGES; i++)
+		content[3][i] = disk[i] = i * 77;
 	while (steps--)
 		step();
 	for (int s = 0; s < MMS; s++)
