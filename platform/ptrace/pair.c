@@ -32,8 +32,8 @@
 
 #define LONG_RUN  2000000 /* ns: sets a pair free */
 #define SHORT_RUN 200000
-#define SHORTS    4        /* short runs in a row that pin a pair */
-#define FREE_TIME 20000000 /* ns without pinning after a long run */
+#define SHORTS    4       /* short runs in a row that pin a pair */
+#define FREE_TIME 2000000 /* ns without pinning after a long run */
 #define TICK      5000000
 #define HAND_OVER                                                   \
 	150000 /* ns from a block to the wake-up it may have caused \
