@@ -158,7 +158,8 @@ static void measure(void)
 			err = err > 0 ? err : 0; /* forward is always allowed */
 		}
 		start += err;
-		mult -= (uint64_t)(((__int128)err << SHIFT) / (int64_t)vticks);
+		mult -= (uint64_t)(((__int128)err * (1LL << SHIFT)) /
+				   (int64_t)vticks);
 	}
 	publish(p, now.tsc, start, mult, vticks);
 	/* A baseline of a few seconds follows the host's own corrections. */
