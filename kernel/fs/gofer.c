@@ -446,7 +446,8 @@ static int gofer_revalidate(struct super *sb UNUSED, struct dentry *d)
 }
 
 LOCKS_UNCHECKED /* nobody else is left */
-static void gofer_super_release(struct super *sb)
+	static void
+	gofer_super_release(struct super *sb)
 {
 	struct gsuper *s = gsuper_of(sb);
 

@@ -218,14 +218,18 @@ bool gofer_file_stat(struct ginode *g)
 		return false;
 	a = (struct p9_attr){ .mode = st.st_mode,
 		.nlink = (uint32_t)st.st_nlink,
-		.uid = st.st_uid,
-		.gid = st.st_gid,
+		/* The host shows ids as our own user namespace has them. */
+		.uid = g->in.uid,
+		.gid = g->in.gid,
 		.size = (uint64_t)st.st_size,
 		.blocks = (uint64_t)st.st_blocks,
 		.atime = st.st_atim.tv_sec * NSEC_PER_SEC + st.st_atim.tv_nsec,
 		.mtime = st.st_mtim.tv_sec * NSEC_PER_SEC + st.st_mtim.tv_nsec,
 		.ctime =
 			st.st_ctim.tv_sec * NSEC_PER_SEC + st.st_ctim.tv_nsec };
+	/* Somebody else's chown would show in the ctime. */
+	if (!gsuper_of(g->in.sb)->exclusive && a.ctime != g->in.ctime)
+		return false;
 	ginode_refresh(g, &a);
 	return true;
 }
@@ -234,7 +238,9 @@ bool gofer_file_stat(struct ginode *g)
 
 static bool map_is_ours(struct ginode *g)
 {
-	return g->map && !g->map->host;
+	struct mapping *m = atomic_load_explicit(&g->map, memory_order_acquire);
+
+	return m && !m->host;
 }
 
 /*
@@ -312,8 +318,10 @@ static ssize_t gofer_read(struct file *f, struct uio *to, int64_t *pos)
 		if (ret > 0)
 			uio_skip(to, (size_t)ret);
 	}
-	if (ret > 0)
-		*pos += ret;
+	if (ret <= 0)
+		return ret;
+	*pos += ret;
+	file_accessed(f); /* as the host's own inode is by now */
 	return ret;
 }
 
@@ -561,17 +569,20 @@ HOLDS(lc_inode)
 static int map_create(struct ginode *g, bool write)
 {
 	int err, hfd = fd_copy(g, write);
+	struct mapping *m;
 
 	if (hfd < 0)
 		return hfd;
-	err = mapping_new_host(hfd, write, &g->map);
+	err = mapping_new_host(hfd, write, &m);
 	if (err == -ENODEV)
-		err = gmapping_create(g, hfd, &g->map);
-	if (err)
+		err = gmapping_create(g, hfd, &m);
+	if (err) {
 		close(hfd);
-	else
-		g->map_writable = write;
-	return err;
+		return err;
+	}
+	atomic_store(&g->map, m);
+	g->map_writable = write;
+	return 0;
 }
 
 HOLDS(lc_inode)

@@ -67,7 +67,7 @@ struct ginode {
 	/* regular files: descriptors stay while users > 0 */
 	atomic_int rfd, wfd;		/* a, set under lc_inode: read-only; read and write; -1 */
 	int users;			/* lc_inode: open files, and I/O for mappings */
-	struct mapping *map;		/* lc_inode: reference */
+	struct mapping *_Atomic map;	/* a, set once under lc_inode: reference */
 	bool map_writable;		/* lc_inode */
 	struct list idle_link GUARDED_BY(lc_gofer);
 	/* directories, symbolic links */
