@@ -722,6 +722,11 @@ int fault_in(struct mm *mm, uint64_t addr, unsigned access, unsigned flags,
 	return err;
 }
 
+bool mm_interrupted(void)
+{
+	return current && (atomic_load(&current->work) & TASK_WORK_EXIT);
+}
+
 int fault_range(struct mm *mm, uint64_t start, uint64_t end, bool write)
 {
 	for (uint64_t va = start; va < end; va += PAGE_SIZE) {
@@ -734,6 +739,8 @@ int fault_range(struct mm *mm, uint64_t start, uint64_t end, bool write)
 		mm_active_read_done(&mm->as);
 		if ((pte_access(pte) & access) == access)
 			continue;
+		if (mm_interrupted())
+			return -EINTR;
 		err = fault_in(
 			mm, va, access, FAULT_KERNEL, (end - va) >> PAGE_SHIFT);
 		if (err)
@@ -792,6 +799,7 @@ int mm_fault(struct mm *mm, uint64_t addr, unsigned access, siginfo_t *si)
 	if (err == -EACCES) {
 		si->si_code = SEGV_ACCERR;
 	} else if (err == -ENOMEM) {
+		/* GAP: Linux looks for the process that is worth it most. */
 		log_warn("out of memory: a guest process is killed at %#lx",
 			(unsigned long)addr);
 		si->si_signo = SIGKILL;

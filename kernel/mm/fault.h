@@ -27,6 +27,8 @@ int fault_in(struct mm *mm, uint64_t addr, unsigned access, unsigned flags, uint
 void fault_eager(struct mm *mm, struct vma *v) HOLDS(lc_mm_map);
 /* Faults in [start, end), like mlock(2) and MAP_POPULATE: as the vma allows.  0 or as fault_in. */
 int fault_range(struct mm *mm, uint64_t start, uint64_t end, bool write);
+/* The calling task is being killed: give up what takes long. */
+bool mm_interrupted(void);
 /* Grows the stack above @addr down to it.  0 or -EFAULT. */
 int stack_grow(struct mm *mm, uint64_t addr) MUST_CHECK;
 

@@ -380,6 +380,8 @@ int mm_mincore(struct mm *mm, uint64_t addr, unsigned char *vec, size_t n)
 {
 	struct vma *v;
 
+	if (mm_interrupted())
+		return -EINTR;
 	mm_map_read(mm);
 	v = vma_find(mm, addr);
 	for (size_t i = 0; i < n; i++, addr += PAGE_SIZE) {

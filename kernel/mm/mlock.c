@@ -131,7 +131,9 @@ static void populate_all(struct mm *mm)
 		at = v ? v->start : 0;
 		end = v ? v->end : 0;
 		mm_map_read_done(mm);
-		fault_range(mm, at, end, false); /* as far as it goes */
+		/* As far as it goes. */
+		if (fault_range(mm, at, end, false) == -EINTR)
+			return;
 		at = end;
 	} while (v);
 }

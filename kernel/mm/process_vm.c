@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "core/uio.h"
-#include "kernel/mm/mm.h"
+#include "kernel/mm/fault.h"
 
 #define BUFFER (64UL << 10)
 
@@ -41,7 +41,7 @@ ssize_t mm_transfer(struct mm *dst, const struct uio_seg *dseg, size_t ndst,
 	while (!err) {
 		size_t n = MIN(side_left(&to), side_left(&from)), got;
 
-		if (!n)
+		if (!n || mm_interrupted())
 			break;
 		n = MIN(n, BUFFER);
 		err = mm_copyin(src, buf, from.seg->base + from.off, n);

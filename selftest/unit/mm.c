@@ -239,11 +239,66 @@ TEST(mm, words_beyond_the_end_of_a_host_file)
 	mapping_put(m);
 }
 
+/* More slots than there are chunks: frames come from wherever there are any. */
+TEST(mm, sparse_memory_uses_up_the_chunks)
+{
+	const uint64_t base = 0x20000000000ULL, n = 1500;
+	struct mmap_req r = { base, n << 21, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, NULL,
+		NULL, 0, NULL };
+	struct mm *mm;
+	uint64_t v;
+
+	setup(0);
+	CHECK(phys_memfile_size >> 21 < n);
+	for (int round = 0; round < 2; round++) {
+		CHECK(mm_create(&mm) == 0);
+		CHECK(mm_mmap(mm, &r) == (int64_t)base);
+		for (uint64_t i = 0; i < n; i++)
+			CHECK(mm_copyout(mm,
+				      base + (i << 21) + 4096 * (i % 500), &i,
+				      8) == 0);
+		for (uint64_t i = 0; i < n; i++) {
+			CHECK(mm_copyin(mm, &v,
+				      base + (i << 21) + 4096 * (i % 500),
+				      8) == 0);
+			CHECK(v == i);
+		}
+		mm_put(mm);
+		CHECK(memfile_used() == 0);
+	}
+}
+
+TEST(mm, trimmed_frames_are_zero)
+{
+	struct mm *mm;
+	uint64_t v;
+
+	setup(0);
+	for (int round = 0; round < 3; round++) {
+		CHECK(mm_create(&mm) == 0);
+		CHECK(map(mm, 0, PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			      NULL, 0) > 0);
+		for (unsigned i = 0; i < PAGES; i++) {
+			CHECK(touch(mm, at(i) + 16, false, &v) == 0 && v == 0);
+			v = i + 1;
+			CHECK(touch(mm, at(i) + 16, true, &v) == 0);
+		}
+		CHECK(mm_munmap(mm, at(3), 50 * PAGE_SIZE) == 0);
+		memfile_trim(round & 1);
+		CHECK(touch(mm, at(2) + 16, false, &v) == 0 && v == 3);
+		CHECK(touch(mm, at(53) + 16, false, &v) == 0 && v == 54);
+		mm_put(mm);
+		memfile_trim(round & 1);
+	}
+}
+
 /* --- the model */
 
-#define MMS     4
-#define OBJECTS 4 /* two in memory, a host file, one read and written by page \
-		   */
+#define MMS 4
+#define OBJECTS                                                       \
+	4 /* two in memory, a host file, one read and written by page \
+	   */
 
 struct page {           /* what a page of the window should be */
 	int prot;       /* -1: not mapped */
