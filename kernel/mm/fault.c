@@ -3,15 +3,16 @@
  *
  * Rules about entries:
  *	- in a private vma, PTE_COW is set if and only if the frame may be
- *shared (with a file, or with another process after fork), whatever the
- *protection is now; without it the frame is this address space's own
+ *	  shared (with a file, or with another process after fork), whatever
+ *	  the protection is; without it the frame is this address space's own
  *	- in a shared vma PTE_COW is never set; PTE_W is missing where the
  *	  mapping must hear of the first write (mapping_ops.writeback)
  *
  * The platform may not know which kind of access it was.  When the host maps
  * what the entry says, the access was one that the entry does not allow; when
  * the host's map is behind, the fault is answered by a sync, and the next one
- *tells.
+ * tells.  Another thread may have changed the entry since the fault: nobody is
+ * accused before the same fault came twice with no change in between.
  *
  * Frames of a mapping are taken with references before mm_active; the
  * mapping's unmap_seq, read before and compared after, tells when a truncate
@@ -226,7 +227,9 @@ static int anon_absent(
 	if (done > addr)
 		return 0;
 	/* Memory is short: the one page that is needed. */
-	if (fill_anon(mm, v, addr, addr + PAGE_SIZE) == addr)
+	if (fill_anon(mm, v, addr, addr + PAGE_SIZE) == addr &&
+		(!reclaim_untouched(mm) ||
+			fill_anon(mm, v, addr, addr + PAGE_SIZE) == addr))
 		return -ENOMEM;
 	mm_sync(mm, addr, addr + PAGE_SIZE);
 	return 0;

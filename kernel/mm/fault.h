@@ -16,6 +16,9 @@ void mm_zap_locked(struct mm *mm, uint64_t start, uint64_t end) HOLDS(lc_mm_acti
 /* Only pages of host files: they cannot be what they should (PROT_EXEC). */
 void mm_zap_windows(struct mm *mm, uint64_t start, uint64_t end) HOLDS(lc_mm_active);
 
+/* reclaim.c: frees private frames that nobody has touched; how many. */
+uint64_t reclaim_untouched(struct mm *mm) HOLDS(lc_mm_active);
+
 #define FAULT_KERNEL	1		/* for a copy: the stub need not see it */
 #define FAULT_FORCE	2		/* whatever the protection (ptrace) */
 /*

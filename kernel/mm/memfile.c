@@ -5,15 +5,15 @@
  *
  * Each chunk (512 frames) has a bitmap of used frames and one of dirty frames:
  * free, but backed by host memory with old bytes in it.  A frame that is
- *neither is a hole of the memfd and reads as zeros.  Freed frames become dirty;
- *they are zeroed when handed out again, and punched out of the memfd when there
- *are too many (trim) or when they have been left alone for a second.
+ * neither is a hole of the memfd and reads as zeros.  Freed frames become
+ * dirty; they are zeroed when handed out again, and punched out of the memfd
+ * when there are too many (trim) or when they were left alone for a second.
  *
  * States of a chunk:
  *	fresh	never used: at or above next_chunk, on no list
  *	idle	nothing used; keeps its dirty frames and remembers its last
- *slot, so that the next process at the same addresses finds warm frames (those
- *		without dirty frames are on a list of their own)
+ *		slot, so that the next process at the same addresses finds
+ *		warm frames (those without dirty frames are on another list)
  *	bound	serves one slot of one address space; on the bound list
  *	open	serves single frames (open[0]) or short runs (open[1])
  *	full	was open; on no list until a frame comes back
@@ -22,9 +22,10 @@
  * again, and a chunk with nothing used goes idle by itself.  When no chunk is
  * left, a bound one becomes open.
  *
- * Limits: charged frames may exceed the limit while the memfd does not: pages
- *that were mapped ahead but never touched cost nothing (st_blocks is the
- *truth).
+ * Limits: charged frames may exceed the limit by an eighth while the memfd
+ * does not: pages that were mapped ahead but never touched cost nothing
+ * (st_blocks is the truth).  When memory is tight nothing is mapped ahead any
+ * more, and reclaim.c takes back what the process in need never touched.
  *
  * Field letters:  a  atomic    unlettered: lc_memfile
  */
@@ -744,6 +745,8 @@ static const struct seccomp_rule rules[] = {
 	ALLOW(getrandom), /* layout.c */
 	ALLOW(mmap),      /* window.c, malloc */
 	ALLOW(munmap),
+	ALLOW(mincore), /* madvise.c */
+	ALLOW(lseek),   /* reclaim.c */
 	ALLOW(close),
 	SECCOMP_END,
 };

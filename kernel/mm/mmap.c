@@ -129,7 +129,7 @@ static int file_flags(const struct mmap_req *r, unsigned *vm)
 	case MAP_SHARED_VALIDATE:
 		if (r->flags & ~(MAP_KNOWN | MAP_TYPE | MAP_FIXED_NOREPLACE))
 			return -EOPNOTSUPP; /* MAP_SYNC too */
-		/* fallthrough */
+					    /* fallthrough */
 	case MAP_SHARED:
 		if ((r->prot & PROT_WRITE) && !file_writable(f))
 			return -EACCES;

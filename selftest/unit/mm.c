@@ -239,6 +239,35 @@ TEST(mm, words_beyond_the_end_of_a_host_file)
 	mapping_put(m);
 }
 
+TEST(mm, untouched_frames_are_taken_back)
+{
+	const uint64_t base = 0x20000000000ULL;
+	struct mm *mm;
+	uint64_t v;
+
+	setup(128 * PAGE_SIZE);
+	CHECK(mm_create(&mm) == 0);
+	/* Regions of 16 pages are mapped whole; one page of each is used. */
+	for (uint64_t i = 0; i < 100; i++) {
+		struct mmap_req r = { base + i * 17 * PAGE_SIZE, 16 * PAGE_SIZE,
+			PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, NULL, 0,
+			NULL };
+
+		CHECK(mm_mmap(mm, &r) == (int64_t)r.addr);
+		v = i;
+		CHECK(mm_copyout(mm, r.addr + 5 * PAGE_SIZE, &v, 8) == 0);
+	}
+	for (uint64_t i = 0; i < 100; i++) {
+		v = 0;
+		CHECK(mm_copyin(mm, &v, base + (i * 17 + 5) * PAGE_SIZE, 8) ==
+			0);
+		CHECK(v == i);
+	}
+	mm_put(mm);
+	CHECK(memfile_used() == 0);
+}
+
 /* More slots than there are chunks: frames come from wherever there are any. */
 TEST(mm, sparse_memory_uses_up_the_chunks)
 {
