@@ -12,10 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -78,22 +76,33 @@ static void end_thread(struct pctx *c)
 	while (!tracee_wait(c->tid, &status) && WIFSTOPPED(status));
 }
 
-void ptrace_pctx_free(struct pctx *c)
+/* The whole process is being killed. */
+static void await_end(struct pctx *c)
 {
-	bool last = process_leave(c->stub);
 	int status;
 
+	while (!tracee_wait(c->tid, &status) && WIFSTOPPED(status))
+		(void)pt(PTRACE_CONT, c->tid, 0, 0);
+}
+
+void ptrace_pctx_free(struct pctx *c)
+{
 	if (c->attached)
 		pair_detach(c);
-	else if (!last && !c->dead)
-		c->dead = tracee_seize(c->tid, TRACEE_THREAD) != 0;
-	if (!c->dead && !last)
-		end_thread(c);
-	while (c->attached && last && !c->dead)
-		if (tracee_wait(c->tid, &status) || !WIFSTOPPED(status))
-			c->dead = true;
-		else
-			(void)pt(PTRACE_CONT, c->tid, 0, 0);
+	switch (process_leave(c->stub, c)) {
+	case LEFT_OTHERS:
+		if (!c->attached && !c->dead)
+			c->dead = tracee_seize(c->tid, TRACEE_THREAD) != 0;
+		if (!c->dead)
+			end_thread(c);
+		break;
+	case LEFT_KILLED:
+		if (c->attached && !c->dead)
+			await_end(c);
+		break;
+	case LEFT_PARKED:
+		break;
+	}
 	free(c);
 }
 
@@ -141,17 +150,6 @@ int tracee_reset_fp(pid_t tid)
 	return fp_request(tid, true, fp, platform_fp_size);
 }
 
-/* Linux: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) */
-static int64_t process_cpu_ns(pid_t pid)
-{
-	struct timespec ts;
-
-	if (syscall(SYS_clock_gettime, (clockid_t)(~(unsigned)pid << 3 | 2),
-		    &ts) < 0)
-		return -1;
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
 /*
  * The host tells the CPU time of a stub process, not of one thread in it: a
  * context gets the share of it that it has of the time which all of them
@@ -163,7 +161,7 @@ int64_t ptrace_pctx_cpu_ns(struct pctx *c)
 	long long live = since && now > since ? now - since : 0;
 	long long mine = atomic_load(&c->wall) + live;
 	long long all = atomic_load(&c->stub->wall) + live;
-	long long cpu = process_cpu_ns(c->stub->pid);
+	long long cpu = process_cpu_ns(c->stub);
 	long long seen = atomic_load(&c->cpu_seen);
 
 	if (cpu >= 0 && cpu < all)

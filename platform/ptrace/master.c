@@ -194,7 +194,7 @@ static NORETURN void strip(int go_hfd, int list_hfd, unsigned page)
 	if (!bad)
 		bad = load_filter();
 	if (!bad)
-		((void (*)(void))(uintptr_t)STUB_ADDR(stub_master))();
+		((void (*)(void))(uintptr_t)STUB_ADDR(stub_empty))();
 	syscall(SYS_exit_group, bad);
 	__builtin_unreachable();
 }
@@ -218,7 +218,7 @@ static int list_file(struct err *e)
 }
 
 /*
- * Runs the seized master from its eventfd to the int3 in stub_master, and makes
+ * Runs the seized master from its eventfd to the int3 in stub_empty, and makes
  * its floating-point registers fit to be inherited by guest programs.
  */
 static int master_strip(pid_t pid, int go_hfd, struct err *e)

@@ -17,12 +17,16 @@
  * parent's.  stub_boot puts that right, and makes the first thread in the same
  * run; the thread is kept as "spare" for the first context.
  *
- * Death: we kill a stub when its last context goes, and reap it in aspace_free.
- * One that was killed from outside is found dead by whoever next waits for one
- * of its threads; the calls here then fail with -ESRCH.
+ * End: when the last context goes, a stub is emptied, its thread is parked with
+ * clean registers, and aspace_free gives both to the pool; or it is killed
+ * then, and reaped in aspace_free. One that was killed from outside is found
+ * dead by whoever next waits for one of its threads; the calls here then fail
+ * with -ESRCH.
  *
  * The pool holds booted, empty processes for exec: aspace_new takes one, and
- * makes a few at once when there is none.
+ * makes a few at once when there is none.  A process from a former life has no
+ * memory and no registers of it but the leader's floating-point state, which is
+ * reset before the leader makes a thread.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -35,7 +39,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/clock.h"
 #include "core/seccomp.h"
 #include "platform/ptrace/ptrace.h"
 
@@ -47,6 +51,7 @@ static struct aspace_host *master; /* I after init */
 static struct pool {
 	struct mutex lock;
 	struct list idle GUARDED_BY(lc_stubpool);
+	int nidle GUARDED_BY(lc_stubpool);
 	unsigned made GUARDED_BY(lc_stubpool);
 	unsigned pages GUARDED_BY(lc_stubpool); /* list pages ever used */
 	unsigned nfree GUARDED_BY(lc_stubpool);
@@ -113,10 +118,8 @@ int list_page_alloc(unsigned *page)
 	return err;
 }
 
-/* Its next user can read it: leave no addresses of the last one there. */
 static void list_page_free(unsigned page)
 {
-	memset(list_page_ptr(page), 0, STUB_PAGE);
 	stubpool_lock(&pool);
 	pool.free[pool.nfree++] = page;
 	stubpool_unlock(&pool);
@@ -172,6 +175,9 @@ static void process_free(struct aspace_host *s)
 	stubs_unlock(s);
 	if (!reaped)
 		kill_and_reap(s->pid);
+	/* Its next user can read it: leave no addresses of this one there. */
+	if (s->listed)
+		memset(s->list, 0, STUB_PAGE);
 	list_page_free(s->page);
 	free(s);
 }
@@ -297,6 +303,7 @@ int stub_calls(struct aspace_host *s, struct pctx *self, unsigned n,
 	int err;
 
 	s->list[n].nr = STUB_CALL_END;
+	s->listed = true;
 	if (is_inside(s, self)) {
 		if (self->dead)
 			return -ESRCH;
@@ -345,6 +352,7 @@ static void pool_put(struct aspace_host *s)
 {
 	stubpool_lock(&pool);
 	list_add(&pool.idle, &s->link);
+	pool.nidle++;
 	stubpool_unlock(&pool);
 }
 
@@ -385,8 +393,10 @@ static struct aspace_host *pool_take(void)
 
 	stubpool_lock(&pool);
 	s = list_first(&pool.idle, struct aspace_host, link);
-	if (s)
+	if (s) {
 		list_del(&s->link);
+		pool.nidle--;
+	}
 	stubpool_unlock(&pool);
 	return s;
 }
@@ -421,10 +431,64 @@ int ptrace_aspace_fork(
 	return as->host ? 0 : -ENOMEM;
 }
 
+static bool pool_has_room(void)
+{
+	bool room;
+
+	stubpool_lock(&pool);
+	room = pool.nidle < POOL_MAX;
+	stubpool_unlock(&pool);
+	return room;
+}
+
+/* For an emptied process that nobody else knows any more. */
+static void process_renew(struct aspace_host *s)
+{
+	int64_t cpu = process_cpu_ns(s);
+
+	if (s->listed)
+		memset(s->list, 0, STUB_PAGE);
+	s->listed = false;
+	s->cpu_base += MAX(cpu, 0);
+	atomic_store(&s->wall, 0);
+	stubs_lock(s);
+	s->parked = false;
+	s->used = true;
+	atomic_store(&s->killed, false);
+	stubs_unlock(s);
+}
+
 void ptrace_aspace_free(struct aspace *as)
 {
-	process_free(as->host);
+	struct aspace_host *s = as->host;
+	bool parked;
+
 	as->host = NULL;
+	stubs_lock(s);
+	parked = s->parked;
+	stubs_unlock(s);
+	if (parked && pool_has_room()) {
+		process_renew(s);
+		pool_put(s);
+	} else {
+		process_free(s);
+	}
+}
+
+/* A guest's thread must not see what another guest's registers held. */
+HOLDS(lc_stubs)
+static int leader_thread(struct aspace_host *s, struct regs *r)
+{
+	int err = leader_seize(s);
+
+	if (!err && s->used) {
+		err = tracee_reset_fp(s->pid);
+		s->used = err != 0;
+	}
+	if (!err)
+		err = leader_call(s, r);
+	leader_release(s);
+	return err ? -ESRCH : 0;
 }
 
 /* A thread of @s for a new context: its tid, or -errno. */
@@ -443,7 +507,7 @@ static int thread_locked(struct aspace_host *s, pid_t *tid)
 		return 0;
 	}
 	r.rdi = STUB_CLONE_THREAD;
-	err = leader_run_locked(s, &r);
+	err = leader_thread(s, &r);
 	if (!err && (int64_t)r.rax < 0)
 		err = (int)r.rax;
 	*tid = (pid_t)r.rax;
@@ -476,16 +540,49 @@ void process_enter(struct aspace_host *s)
 	stubs_unlock(s);
 }
 
-bool process_leave(struct aspace_host *s)
+/* Empties the process by its last thread, and lets that go clean. */
+HOLDS(lc_stubs)
+static bool process_park(struct aspace_host *s, struct pctx *c)
 {
-	bool last;
+	struct regs r = stub_regs(stub_empty);
+	int err;
+
+	if (!c->attached || c->dead || atomic_load(&s->killed) || s->spare ||
+		!pool_has_room())
+		return false;
+	err = tracee_run(c->tid, TRACEE_THREAD, &r, NULL);
+	c->dead = err == -ECHILD;
+	if (err || r.rax || tracee_reset_fp(c->tid) ||
+		pt(PTRACE_DETACH, c->tid, 0, 0))
+		return false;
+	s->spare = c->tid;
+	s->parked = true;
+	return true;
+}
+
+/* "killed" keeps all others away from now on. */
+enum leave process_leave(struct aspace_host *s, struct pctx *c)
+{
+	enum leave how = LEFT_OTHERS;
 
 	stubs_lock(s);
-	last = --s->ncontexts == 0;
-	if (last && !s->reaped) {
+	if (--s->ncontexts == 0) {
+		how = process_park(s, c) ? LEFT_PARKED : LEFT_KILLED;
 		atomic_store(&s->killed, true);
-		(void)kill(s->pid, SIGKILL);
+		if (how == LEFT_KILLED && !s->reaped)
+			(void)kill(s->pid, SIGKILL);
 	}
 	stubs_unlock(s);
-	return last;
+	return how;
+}
+
+/* Linux: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED).  -1: it is gone. */
+int64_t process_cpu_ns(const struct aspace_host *s)
+{
+	struct timespec ts;
+
+	if (syscall(SYS_clock_gettime, (clockid_t)(~(unsigned)s->pid << 3 | 2),
+		    &ts) < 0)
+		return -1;
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec - s->cpu_base;
 }

@@ -25,10 +25,14 @@ struct aspace_host {			/* a stub process */
 	pid_t pid;			/* I: its leader */
 	unsigned page;			/* I: its page of the list file */
 	struct stub_call *list;		/* I: the same, as we see it; written under mm_active exclusive */
+	bool listed;			/* the list page was written; guarded as it is */
 	pid_t spare GUARDED_BY(lc_stubs);	/* a thread that no context owns yet; 0 */
 	int ncontexts GUARDED_BY(lc_stubs);
 	bool booted GUARDED_BY(lc_stubs);	/* stub_boot has run */
 	bool reaped GUARDED_BY(lc_stubs);	/* nothing is left to wait for */
+	bool parked GUARDED_BY(lc_stubs);	/* emptied: aspace_free gives it to the pool */
+	bool used GUARDED_BY(lc_stubs);		/* its leader has some guest's FP state */
+	int64_t cpu_base;		/* I while in use: CPU time of its former life */
 	atomic_bool killed;		/* a: by us, or found dead */
 	atomic_llong wall;		/* a: ns that all its threads spent in guest code */
 	struct list link;		/* in the pool: lc_stubpool */
@@ -98,11 +102,14 @@ int leader_run(struct aspace_host *s, struct regs *r) MUST_CHECK EXCLUDES(lc_stu
 /* A new thread of @s, made by @self where it is one of its threads; 0 or -errno. */
 int process_thread(struct aspace_host *s, struct pctx *self, pid_t *tid) MUST_CHECK EXCLUDES(lc_stubs);
 /*
- * Count the contexts of @s.  When the last one leaves, which process_leave()
- * says, the process is killed: cheaper than ending the thread first.
+ * Count the contexts of @s.  When the last one leaves, the process is of no more
+ * use: it is emptied and kept (@c's thread too) where the pool has room, else
+ * killed, which is cheaper than ending the thread first.
  */
 void process_enter(struct aspace_host *s) EXCLUDES(lc_stubs);
-bool process_leave(struct aspace_host *s) EXCLUDES(lc_stubs);
+enum leave { LEFT_OTHERS, LEFT_KILLED, LEFT_PARKED };
+enum leave process_leave(struct aspace_host *s, struct pctx *c) EXCLUDES(lc_stubs);
+int64_t process_cpu_ns(const struct aspace_host *s);
 /* As leader_run(), but through @self where it is a thread of @s, else through the leader. */
 /* Makes the first @n calls of the list page; *@done, *@failed as in run_calls() of sync.c. */
 int stub_calls(struct aspace_host *s, struct pctx *self, unsigned n, unsigned *done, int *failed)

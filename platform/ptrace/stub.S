@@ -17,9 +17,9 @@
 	.section .rodata.stub, "a", @progbits
 	.balign 64
 	.globl	stub_start, stub_end, stub_park, stub_batch, stub_batch_pk, stub_clone
-	.globl	stub_boot, stub_exit, stub_master
+	.globl	stub_boot, stub_exit, stub_empty
 	.hidden	stub_start, stub_end, stub_park, stub_batch, stub_batch_pk, stub_clone
-	.hidden	stub_boot, stub_exit, stub_master
+	.hidden	stub_boot, stub_exit, stub_empty
 stub_start:
 	ud2				/* nothing begins at the page's first byte */
 
@@ -121,9 +121,9 @@ stub_exit:
 	syscall
 	ud2
 
-/* Entered by a jump from C: gives up every page but the stub's own two. */
+/* Gives up every page but the stub's own two.  The master enters it by a jump from C. */
 	.balign 16
-stub_master:
+stub_empty:
 	mov	$__NR_munmap, %eax
 	xor	%edi, %edi
 	movabs	$STUB_BASE, %rsi

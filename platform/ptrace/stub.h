@@ -30,7 +30,7 @@ struct stub_call {
 
 /* In stub.S: copied to STUB_BASE, so only distances between them mean anything. */
 extern const char stub_start[], stub_end[], stub_park[], stub_batch[], stub_batch_pk[],
-	stub_clone[], stub_boot[], stub_exit[], stub_master[];
+	stub_clone[], stub_boot[], stub_exit[], stub_empty[];
 
 /* The address of a routine in a stub. */
 #define STUB_ADDR(sym)	((uint64_t)STUB_BASE + (uint64_t)((sym) - stub_start))

@@ -873,6 +873,83 @@ static void forbid_ptrace(int error)
 	CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0);
 }
 
+static void check_clean_fp(struct pctx *c)
+{
+	char *fp = malloc(platform_fp_size);
+
+	CHECK(platform->pctx_get_fp(c, fp) == 0);
+	CHECK(*(uint16_t *)fp == 0x37f && *(uint32_t *)(fp + 24) == 0x1f80);
+	for (int i = 32; i < 416; i++)
+		CHECK(fp[i] == 0);
+	for (size_t i = 576; i < platform_fp_size; i++)
+		CHECK(fp[i] == 0);
+	free(fp);
+}
+
+static void *second_thread(void *arg)
+{
+	struct guest *g = arg;
+
+	CHECK(platform->pctx_attach(g->c) == 0);
+	check_clean_fp(g->c);
+	platform->pctx_free(g->c);
+	return NULL;
+}
+
+/* A process whose leader, too, was cloned by a guest with something to hide. */
+static pid_t first_life(void)
+{
+	struct guest g, k = { 0 };
+	pid_t pid;
+
+	guest_load(&g, g_fp, g_fp_end);
+	g.r.rdi = 0x5ec4e75ec4e7;
+	guest_expect(&g, SYS_getpid);
+	k.as = guest_aspace();
+	mm_active_write(g.as);
+	CHECK(ptable_copy(&k.as->pt, &g.as->pt, 0, 1ULL << 47) == 0);
+	CHECK(platform->aspace_fork(k.as, g.as, g.c) == 0);
+	mm_active_write_done(g.as);
+	CHECK(platform->pctx_new(k.as, g.c, &k.c) == 0);
+	CHECK(platform->pctx_attach(k.c) == 0);
+	k.r = g.r;
+	k.dirty = REGS_ALL;
+	guest_expect(&k, SYS_getpid);
+	CHECK(k.r.rdi == 0x5ec4e75ec4e7);
+	platform->pctx_kick(k.c);
+	pid = guest_pid(k.as);
+	guest_free(&g);
+	guest_free(&k);
+	return pid;
+}
+
+TEST(ptrace, a_second_life_knows_nothing_of_the_first)
+{
+	struct guest g, t;
+	pthread_t id;
+	pid_t pid;
+
+	guest_init();
+	pid = first_life();
+	g = (struct guest){ .as = guest_aspace() };
+	CHECK(platform->aspace_new(g.as) == 0);
+	CHECK(guest_pid(g.as) == pid);
+	CHECK(compare_maps(g.as, NULL) == 0);
+	CHECK(platform->pctx_new(g.as, NULL, &g.c) == 0);
+	CHECK(platform->pctx_attach(g.c) == 0);
+	check_clean_fp(g.c);
+	t = g;
+	CHECK(platform->pctx_new(g.as, NULL, &t.c) == 0); /* by the leader */
+	CHECK(!pthread_create(&id, NULL, second_thread, &t));
+	pthread_join(id, NULL);
+	guest_map(g.as, g.c, CODE_VA, guest_frame(), 0);
+	guest_start(&g, CODE_VA + 4096);
+	guest_switch(&g);
+	CHECK(g.ev.kind == PEV_FAULT);
+	CHECK(platform->pctx_cpu_ns(g.c) < 1000000000);
+	guest_free(&g);
+}
+
 TEST(ptrace, probe_really_tries)
 {
 	struct err e;
@@ -884,6 +961,7 @@ TEST(ptrace, probe_really_tries)
 	CHECK(strstr(e.msg, "ptrace") && strstr(e.msg, "seccomp"));
 	CHECK(platform_find("ptrace")->init(-1, &e) < 0);
 	CHECK(waitpid(-1, NULL, WNOHANG | __WALL) < 0); /* no child is left */
+	_exit(0); /* a leak check needs ptrace */
 }
 
 static void *kick_later(void *arg)
