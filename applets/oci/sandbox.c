@@ -144,9 +144,9 @@ static int check_spec(struct cstate *s, struct err *e)
 		return err_set(e, EPERM, "containers need root: use sudo, or "
 			"try -TESTONLY-unsafe-nonroot");
 	if (s->conf.nonroot && geteuid())
-		log_warn("-TESTONLY-unsafe-nonroot: gofer and sandbox run as "
-			"user %d, so they have your rights on files and "
-			"processes if they escape their namespaces",
+		dprintf(2, "runsc: -TESTONLY-unsafe-nonroot: gofer and sandbox "
+			"run as user %d, with your rights on files and "
+			"processes if they escape their namespaces\n",
 			geteuid());
 	return 0;
 }

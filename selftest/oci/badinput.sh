@@ -47,6 +47,14 @@ bad missing-netns "/nonexistent/ns" "$b"
 b=$(bundle good true)
 bad slash-in-the-id "only letters" "$b" a/b
 bad dots-as-the-id "no name" "$b" ..
+b=$(bundle noptrace true)
+o=$(timeout 60 python3 noptrace.py "$RUNSC" --root "$ROOT" $FLAGS run --bundle "$b" x 2>&1); rc=$?
+is no-ptrace-status $rc 128
+has no-ptrace "$o" "yama"
+is no-ptrace-nothing-left "$(left)" ""
+o=$(ROOT=/proc/nowhere rt run --bundle "$b" x 2>&1); rc=$?
+is state-directory-status $rc 128
+has state-directory "$o" "--root"
 b=$(bundle gone true); rt create --bundle "$b" g < /dev/null; rm -rf "$b"
 rt delete g; is deleted-bundle $? 0
 if mkdir -p "$LAB/full" && mount -t tmpfs -o size=4k,nr_inodes=3 full "$LAB/full"; then

@@ -4,7 +4,7 @@ cd "$(dirname "$0")" || exit 1
 out=$(readlink -f "${1:-../../build}")
 shift
 passed=0 failed=0 skipped=0
-[ $# != 0 ] || set -- flags.sh install.sh lifecycle.sh exec.sh config.sh terminal.sh hooks.sh \
+[ $# != 0 ] || set -- flags.sh install.sh lifecycle.sh exec.sh config.sh do.sh terminal.sh hooks.sh \
 	cgroup.sh badinput.sh killed.sh loop.sh docker.sh
 for s in "$@"; do
 	log=$(timeout -k 5 "${LIMIT:-300}" bash "./$s" "$out" 2>&1)
