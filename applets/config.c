@@ -26,8 +26,8 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define G(type, field, name, values, dflt, state, help)                       \
-	{ name, FLAG_##type, state, offsetof(struct config, field), values,   \
+#define G(type, field, name, values, dflt, state, help)                     \
+	{ name, FLAG_##type, state, offsetof(struct config, field), values, \
 		help },
 #include "applets/flags.def"
 #undef G
@@ -76,8 +76,8 @@ static bool row_is_default(const struct config *c, const struct row *r)
 	const void *v = row_value(c, r), *d = row_value(&defaults, r);
 
 	if (r->type == FLAG_STR)
-		return !strcmp(*(const char *const *)v,
-			*(const char *const *)d);
+		return !strcmp(
+			*(const char *const *)v, *(const char *const *)d);
 	return !memcmp(v, d, row_size(r));
 }
 
@@ -124,8 +124,8 @@ static char *row_print(const struct config *c, const struct row *r)
 	case FLAG_STR:
 		return xasprintf("--%s=%s", r->name, *(const char *const *)v);
 	case FLAG_DURATION:
-		return xasprintf("--%s=%lldns", r->name,
-			(long long)*(const int64_t *)v);
+		return xasprintf(
+			"--%s=%lldns", r->name, (long long)*(const int64_t *)v);
 	default:
 		return xasprintf("--%s=%llu", r->name,
 			(unsigned long long)*(const uint64_t *)v);
@@ -148,7 +148,8 @@ int config_check(const struct config *c, bool warn, struct err *e)
 			log_warn("%s has no effect here", text);
 	}
 	if (c->network == NET_HOST)
-		return err_set(e, ENOTSUP, "--network=host is not supported "
+		return err_set(e, ENOTSUP,
+			"--network=host is not supported "
 			"yet: use --network=sandbox or --network=none");
 	return 0;
 }
@@ -161,8 +162,8 @@ static bool annotation_allowed(const char *name)
 	return false;
 }
 
-int config_annotations(struct config *c, const struct json *annotations,
-	struct err *e)
+int config_annotations(
+	struct config *c, const struct json *annotations, struct err *e)
 {
 	static const char prefix[] = "dev.gvisor.flag.";
 	struct flag table[NROWS + 1];
@@ -170,20 +171,23 @@ int config_annotations(struct config *c, const struct json *annotations,
 	int err;
 
 	make_table(c, table);
-	json_for_each(p, annotations) {
+	json_for_each(p, annotations)
+	{
 		if (!p->key || !str_prefix(p->key, prefix))
 			continue;
 		const char *name = p->key + sizeof prefix - 1;
 		if (!c->allow_flag_override && !annotation_allowed(name))
-			return err_set(e, EPERM, "annotation %s: flag %s may "
+			return err_set(e, EPERM,
+				"annotation %s: flag %s may "
 				"be set by an annotation only with "
-				"--allow-flag-override", p->key, name);
+				"--allow-flag-override",
+				p->key, name);
 		/* The value outlives the document: flags borrow their text. */
 		err = flag_set(table, name, xstrdup(json_str(p, "")), e);
 		if (err == -ENOENT)
 			return err_set(e, EINVAL,
-				"annotation %s: there is no flag --%s",
-				p->key, name);
+				"annotation %s: there is no flag --%s", p->key,
+				name);
 		if (err)
 			return err_wrap(e, "annotation %s", p->key);
 	}
@@ -194,8 +198,8 @@ int config_annotations(struct config *c, const struct json *annotations,
 static bool row_is_local(const struct row *r)
 {
 	static const char *const local[] = { "root", "log", "log-format",
-		"log-fd", "debug-log-fd", "panic-log-fd", "coverage-fd",
-		"help", "h", "version" };
+		"log-fd", "debug-log-fd", "panic-log-fd", "coverage-fd", "help",
+		"h", "version" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(local); i++)
 		if (!strcmp(local[i], r->name))
@@ -299,8 +303,8 @@ static void expand_log_name(const char *pattern, const char *command,
 	}
 }
 
-int config_debug_log(const struct config *c, const char *command,
-	const char *id)
+int config_debug_log(
+	const struct config *c, const char *command, const char *id)
 {
 	char path[1024];
 	int fd;
@@ -326,8 +330,9 @@ int config_logs(const struct config *c, const char *command, const char *id,
 	int user = c->log_fd, debug = c->debug_log_fd;
 
 	if (user < 0 && c->log[0]) {
-		user = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-			O_NOCTTY, 0644);
+		user = open(c->log,
+			O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+			0644);
 		if (user < 0)
 			return err_set(e, errno, "--log=%s: %s", c->log,
 				strerror(errno));

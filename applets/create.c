@@ -17,14 +17,15 @@ const struct flag create_flags[] = {
 		"not supported yet" },
 	{ "fs-restore-direct", FLAG_BOOL, &restore_direct, NULL,
 		"not supported yet" },
-	{ 0 }
+	{ 0 },
 };
 
 int create_main(struct config *c, int argc, char **argv, struct err *e)
 {
 	int i = applet_args(create_flags, argc, argv, 1, 1, e), err;
 	struct create_opts o = { .bundle = bundle,
-		.console_socket = console_socket, .pid_file = pid_file };
+		.console_socket = console_socket,
+		.pid_file = pid_file };
 	struct cstate s;
 
 	if (i < 0)

@@ -30,7 +30,7 @@ const struct flag debug_flags[] = {
 	{ "delay", FLAG_DURATION, &duration, NULL, "Go only" },
 	{ "duration", FLAG_DURATION, &duration, NULL, "Go only" },
 	{ "mount", FLAG_STR, &mount_, NULL, "not supported yet" },
-	{ 0 }
+	{ 0 },
 };
 
 static int print_stacks(struct cstate *s, struct err *e)
@@ -49,8 +49,9 @@ static const char *level_name(const char *text)
 {
 	static const char *const names[] = { "warning", "info", "debug" };
 
-	return text[0] >= '0' && text[0] <= '2' && !text[1] ?
-		names[text[0] - '0'] : text;
+	return text[0] >= '0' && text[0] <= '2' && !text[1]
+		       ? names[text[0] - '0']
+		       : text;
 }
 
 static int change_logging(struct cstate *s, struct err *e)
@@ -70,8 +71,7 @@ static int change_logging(struct cstate *s, struct err *e)
 	return err;
 }
 
-static int act(struct config *c, struct cstate *s, char **argv,
-	struct err *e)
+static int act(struct config *c, struct cstate *s, char **argv, struct err *e)
 {
 	char *words[] = { (char[]){ "ps" }, argv[0], NULL };
 	int err = 0;
@@ -79,12 +79,12 @@ static int act(struct config *c, struct cstate *s, char **argv,
 	if (sig >= 0)
 		err = proc_kill(&s->sandbox, sig);
 	if (err)
-		return err_set(e, -err, "signalling the sandbox: %s",
-			strerror(-err));
+		return err_set(
+			e, -err, "signalling the sandbox: %s", strerror(-err));
 	if (stacks)
 		err = print_stacks(s, e);
 	if (!err && ((strace && strace[0]) || (level && level[0]) ||
-		(packets && packets[0])))
+			    (packets && packets[0])))
 		err = change_logging(s, e);
 	if (!err && ps)
 		err = ps_main(c, 2, words, e);
@@ -99,7 +99,8 @@ int debug_main(struct config *c, int argc, char **argv, struct err *e)
 	if (i < 0)
 		return i;
 	if (pid || mount_ || go)
-		return err_set(e, ENOTSUP, "--pid, --mount, --trace and the "
+		return err_set(e, ENOTSUP,
+			"--pid, --mount, --trace and the "
 			"Go profiles are not supported");
 	err = state_load(&s, c, argv[i], false, e);
 	if (err)

@@ -10,7 +10,7 @@ static bool force;
 const struct flag delete_flags[] = {
 	{ "force", FLAG_BOOL, &force, NULL,
 		"kill it first when it runs; succeed when there is none" },
-	{ 0 }
+	{ 0 },
 };
 
 static int delete_one(struct config *c, const char *id, struct err *e)
@@ -24,8 +24,10 @@ static int delete_one(struct config *c, const char *id, struct err *e)
 		return err;
 	if (!force && s.status != ST_STOPPED && s.status != ST_CREATED &&
 		s.status != ST_CREATING)
-		err = err_set(e, EBUSY, "container \"%s\" is %s: kill it "
-			"first, or use --force", id, status_names[s.status]);
+		err = err_set(e, EBUSY,
+			"container \"%s\" is %s: kill it "
+			"first, or use --force",
+			id, status_names[s.status]);
 	else
 		sandbox_destroy(&s);
 	state_fini(&s);

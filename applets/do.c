@@ -1,9 +1,9 @@
 /*
  * do.c - runsc do: one command over the host's files.
  *
- * The host's root is read-only, with memory on /tmp, /run and HOME: nothing that the
- * command does reaches the host.  The current directory and the program stay visible,
- * read-only, when one of those would hide them.
+ * The host's root is read-only, with memory on /tmp, /run and HOME: nothing
+ * that the command does reaches the host.  The current directory and the
+ * program stay visible, read-only, when one of those would hide them.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -37,20 +37,20 @@ const struct flag do_flags[] = {
 	{ "gid-map", FLAG_LIST, &gid_map, NULL, "not supported" },
 	{ "volume", FLAG_LIST, &volumes, NULL,
 		"SRC[:DST]: a directory to mount, writable" },
-	{ 0 }
+	{ 0 },
 };
 
 #define MAX_HIDDEN 3
 
 struct hiding {
-	const char *dir[MAX_HIDDEN];	/* covered by memory */
+	const char *dir[MAX_HIDDEN]; /* covered by memory */
 	size_t n;
 };
 
 static bool is_dir_below_root(const char *path)
 {
-	own_mem char *full = xasprintf("%s%s", strcmp(root, "/") ? root : "",
-		path);
+	own_mem char *full =
+		xasprintf("%s%s", strcmp(root, "/") ? root : "", path);
 	struct stat st;
 
 	return !lstat(full, &st) && S_ISDIR(st.st_mode);
@@ -63,8 +63,8 @@ static bool below(const char *path, const char *dir)
 	return !strncmp(path, dir, n) && path[n] == '/';
 }
 
-static void hide(struct hiding *h, struct json_doc *d, const char *dir,
-	const char *mode)
+static void hide(
+	struct hiding *h, struct json_doc *d, const char *dir, const char *mode)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (!strcmp(h->dir[i], dir))
@@ -76,8 +76,8 @@ static void hide(struct hiding *h, struct json_doc *d, const char *dir,
 }
 
 /* @path on the host, read-only at its own place, if memory would hide it. */
-static void keep_visible(const struct hiding *h, struct json_doc *d,
-	const char *path)
+static void keep_visible(
+	const struct hiding *h, struct json_doc *d, const char *path)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (below(path, h->dir[i])) {
@@ -111,14 +111,16 @@ static int add_volumes(struct json_doc *d, struct err *e)
 
 	for (size_t i = 0; i < volumes.n; i++) {
 		const char *colon = strchr(volumes.v[i], ':');
-		own_mem char *src = xasprintf("%.*s", colon ?
-			(int)(colon - volumes.v[i]) : INT_MAX, volumes.v[i]);
+		own_mem char *src = xasprintf("%.*s",
+			colon ? (int)(colon - volumes.v[i]) : INT_MAX,
+			volumes.v[i]);
 		const char *dst = colon ? colon + 1 : src;
 		if (!realpath(src, real))
 			return err_set(e, errno, "--volume=%s: %s",
 				volumes.v[i], strerror(errno));
 		if (dst[0] != '/')
-			return err_set(e, EINVAL, "--volume=%s: the place "
+			return err_set(e, EINVAL,
+				"--volume=%s: the place "
 				"inside must be an absolute path",
 				volumes.v[i]);
 		spec_add_mount(d, dst, "bind", real, "rbind,rw");
@@ -141,13 +143,18 @@ static int make_spec(int argc, char **argv, char **text, struct err *e)
 		caps[i] = cap_name(i);
 	while (environ[nenv])
 		nenv++;
-	struct spec_template t = { .root = root, .cwd = dir,
-		.hostname = "runsc", .readonly = force_overlay,
+	struct spec_template t = { .root = root,
+		.cwd = dir,
+		.hostname = "runsc",
+		.readonly = force_overlay,
 		.no_netns = true,
 		.terminal = isatty(0) && isatty(1) && isatty(2),
-		.args = (const char *const *)(uintptr_t)argv, .nargs = argc,
-		.env = (const char *const *)(uintptr_t)environ, .nenv = nenv,
-		.caps = caps, .ncaps = CAP_LAST + 1 };
+		.args = (const char *const *)(uintptr_t)argv,
+		.nargs = argc,
+		.env = (const char *const *)(uintptr_t)environ,
+		.nenv = nenv,
+		.caps = caps,
+		.ncaps = CAP_LAST + 1 };
 	d = spec_template(&t);
 	if (force_overlay)
 		add_hiding(d, dir, argv[0]);

@@ -12,7 +12,7 @@ static bool stats;
 const struct flag events_flags[] = {
 	{ "interval", FLAG_INT, &interval, NULL, "seconds between two prints" },
 	{ "stats", FLAG_BOOL, &stats, NULL, "print once" },
-	{ 0 }
+	{ 0 },
 };
 
 /*
@@ -29,8 +29,8 @@ static int print_event(const struct cstate *s, struct err *e)
 	int err;
 
 	json_add_str(arg, json_root(arg), "cid", s->id);
-	err = sandbox_call(s, "containerManager.Event", json_root(arg), &reply,
-		e);
+	err = sandbox_call(
+		s, "containerManager.Event", json_root(arg), &reply, e);
 	json_free(arg);
 	if (err)
 		return err;
@@ -42,13 +42,15 @@ static int print_event(const struct cstate *s, struct err *e)
 	data = json_add(d, json_root(d), "data", JSON_OBJECT);
 	o = json_add(d, data, "cpu", JSON_OBJECT);
 	o = json_add(d, o, "usage", JSON_OBJECT);
-	json_add_int(d, o, "total", cgroup_read(&g, "cpuacct", "cpuacct.usage",
-		json_int(json_get(r, "cpu"), 0)));
+	json_add_int(d, o, "total",
+		cgroup_read(&g, "cpuacct", "cpuacct.usage",
+			json_int(json_get(r, "cpu"), 0)));
 	o = json_add(d, data, "memory", JSON_OBJECT);
 	o = json_add(d, o, "usage", JSON_OBJECT);
-	json_add_int(d, o, "usage", cgroup_read(&g, "memory",
-		"memory.usage_in_bytes", cgroup_read(&g, "", "memory.current",
-			json_int(json_get(r, "memory"), 0))));
+	json_add_int(d, o, "usage",
+		cgroup_read(&g, "memory", "memory.usage_in_bytes",
+			cgroup_read(&g, "", "memory.current",
+				json_int(json_get(r, "memory"), 0))));
 	json_add_int(d, o, "limit", json_int(json_get(r, "memoryLimit"), 0));
 	o = json_add(d, data, "pids", JSON_OBJECT);
 	json_add_int(d, o, "current", json_int(json_get(r, "pids"), 0));
@@ -69,8 +71,8 @@ int events_main(struct config *c, int argc, char **argv, struct err *e)
 	if (i < 0)
 		return i;
 	if (interval < 1)
-		return err_set(e, EINVAL, "--interval=%d: must be positive",
-			interval);
+		return err_set(
+			e, EINVAL, "--interval=%d: must be positive", interval);
 	err = state_load(&s, c, argv[i], false, e);
 	if (err)
 		return err;

@@ -2,8 +2,8 @@
  * exec.c - runsc exec: one more process in a running container.
  *
  * Attached, the command waits on the connection over which it started the
- * process.  Detached, a helper called runsc-exec inherits that connection: its pid goes
- * to the pid file, and it ends with the process's exit status.
+ * process.  Detached, a helper called runsc-exec inherits that connection: its
+ * pid goes to the pid file, and it ends with the process's exit status.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -52,7 +52,7 @@ const struct flag exec_flags[] = {
 	{ "pass-fd", FLAG_LIST, &pass, NULL,
 		"M:N: our descriptor M becomes the process's N" },
 	{ "exec-fd", FLAG_INT, &exec_fd, NULL, "not supported yet" },
-	{ 0 }
+	{ 0 },
 };
 
 #define MAX_PASS 16
@@ -70,8 +70,10 @@ static int set_user(struct json_doc *d, struct json *p, struct err *e)
 		return 0;
 	n = sscanf(user, "%u:%u%c", &uid, &gid, &end);
 	if (n < 1 || n > 2 || (n == 1 && strchr(user, ':')))
-		return err_set(e, EINVAL, "--user=%s: must be uid or uid:gid, "
-			"as numbers", user);
+		return err_set(e, EINVAL,
+			"--user=%s: must be uid or uid:gid, "
+			"as numbers",
+			user);
 	json_remove(p, "user");
 	u = json_add(d, p, "user", JSON_OBJECT);
 	json_add_uint(d, u, "uid", uid);
@@ -92,8 +94,10 @@ static int set_groups(struct json_doc *d, struct json *p, struct err *e)
 	a = json_add(d, u, "additionalGids", JSON_ARRAY);
 	for (size_t i = 0; i < gids.n; i++) {
 		if (str_u64(gids.v[i], &gid) || gid >= UINT32_MAX)
-			return err_set(e, EINVAL, "--additional-gids=%s: must "
-				"be a number", gids.v[i]);
+			return err_set(e, EINVAL,
+				"--additional-gids=%s: must "
+				"be a number",
+				gids.v[i]);
 		json_add_uint(d, a, NULL, gid);
 	}
 	return 0;
@@ -114,11 +118,13 @@ static int add_caps(struct json_doc *d, struct json *p, struct err *e)
 	for (size_t i = 0; i < caps.n; i++) {
 		int cap = cap_by_name(caps.v[i]);
 		if (cap < 0)
-			return err_set(e, EINVAL, "--cap=%s: there is no such "
-				"capability", caps.v[i]);
+			return err_set(e, EINVAL,
+				"--cap=%s: there is no such "
+				"capability",
+				caps.v[i]);
 		for (size_t k = 0; k < ARRAY_SIZE(sets); k++) {
-			struct json *a = (struct json *)(uintptr_t)
-				json_get(o, sets[k]);
+			struct json *a =
+				(struct json *)(uintptr_t)json_get(o, sets[k]);
 			if (!a)
 				a = json_add(d, o, sets[k], JSON_ARRAY);
 			json_add_str(d, a, NULL, cap_name(cap));
@@ -128,18 +134,18 @@ static int add_caps(struct json_doc *d, struct json *p, struct err *e)
 }
 
 /* The container's own process with our arguments in place of its. */
-static struct json_doc *from_args(const struct cstate *s, int argc,
-	char **argv, struct err *e)
+static struct json_doc *from_args(
+	const struct cstate *s, int argc, char **argv, struct err *e)
 {
 	struct json_doc *d = json_new(JSON_OBJECT);
 	const struct json *own = json_get(json_root(s->spec.doc), "process");
 	struct json *p = json_root(d), *a;
 	const struct json *m;
 
-	json_for_each(m, own)
-		if (strcmp(m->key, "args") && strcmp(m->key, "terminal") &&
-			strcmp(m->key, "consoleSize"))
-			json_add_copy(d, p, m->key, m);
+	json_for_each(m, own) if (strcmp(m->key, "args") &&
+				  strcmp(m->key, "terminal") &&
+				  strcmp(m->key, "consoleSize"))
+		json_add_copy(d, p, m->key, m);
 	a = json_add(d, p, "args", JSON_ARRAY);
 	for (int i = 0; i < argc; i++)
 		json_add_str(d, a, NULL, argv[i]);
@@ -150,8 +156,8 @@ static struct json_doc *from_args(const struct cstate *s, int argc,
 		a = json_add(d, p, "env", JSON_ARRAY);
 	for (size_t i = 0; i < env.n; i++)
 		json_add_str(d, a, NULL, env.v[i]);
-	json_add_bool(d, p, "terminal", tty || (console_socket &&
-		console_socket[0]));
+	json_add_bool(
+		d, p, "terminal", tty || (console_socket && console_socket[0]));
 	if (set_user(d, p, e) || set_groups(d, p, e) || add_caps(d, p, e)) {
 		json_free(d);
 		return NULL;
@@ -177,15 +183,14 @@ static struct json_doc *from_file(const char *path, struct err *e)
 /* --- starting it */
 
 struct running {
-	int sock;			/* owned: the connection that started it */
-	int pid;			/* in the container */
-	int master;			/* owned, -1: terminal that we serve */
-	int slave;			/* owned, -1: for runsc-exec's SIGWINCH */
+	int sock;   /* owned: the connection that started it */
+	int pid;    /* in the container */
+	int master; /* owned, -1: terminal that we serve */
+	int slave;  /* owned, -1: for runsc-exec's SIGWINCH */
 };
 
 static int request(int sock, const struct cstate *s, const struct json *p,
-	const int *fds, const int *guest, size_t npass, int *pid,
-	struct err *e)
+	const int *fds, const int *guest, size_t npass, int *pid, struct err *e)
 {
 	struct json_doc *d = json_new(JSON_OBJECT);
 	struct urpc_msg reply;
@@ -219,7 +224,8 @@ static int start(const struct cstate *s, const struct json *p,
 	if (n < 0)
 		return n;
 	if (terminal && detach && !have_socket)
-		return err_set(e, EINVAL, "a detached process with a terminal "
+		return err_set(e, EINVAL,
+			"a detached process with a terminal "
 			"needs --console-socket");
 	r->sock = sandbox_connect(s, e);
 	if (r->sock < 0 || (terminal && console_open(&con, e)))
@@ -241,11 +247,12 @@ static int wait_reply(struct running *r, int *status, struct err *e)
 
 	if (err)
 		return err_set(e, EPIPE, "the sandbox ended");
-	*status = json_int(json_path(json_root(m.doc), "result.exitStatus"),
-		-1);
+	*status =
+		json_int(json_path(json_root(m.doc), "result.exitStatus"), -1);
 	if (*status < 0)
-		err = err_set(e, EIO, "%s", json_str(json_get(
-			json_root(m.doc), "err"), "bad reply"));
+		err = err_set(e, EIO, "%s",
+			json_str(json_get(json_root(m.doc), "err"),
+				"bad reply"));
 	urpc_msg_fini(&m);
 	return err;
 }
@@ -360,12 +367,20 @@ static int attend(const struct cstate *s, struct running *r, struct err *e)
 /* --- detached */
 
 static const struct seccomp_rule waiter_rules[] = {
-	ALLOW(read), ALLOW(write), ALLOW(writev), ALLOW(recvmsg),
-	ALLOW(sendmsg), ALLOW(poll), ALLOW(close), ALLOW(restart_syscall),
-	ALLOW_ARG(ioctl, 1, TIOCGWINSZ), SECCOMP_END
+	ALLOW(read),
+	ALLOW(write),
+	ALLOW(writev),
+	ALLOW(recvmsg),
+	ALLOW(sendmsg),
+	ALLOW(poll),
+	ALLOW(close),
+	ALLOW(restart_syscall),
+	ALLOW_ARG(ioctl, 1, TIOCGWINSZ),
+	SECCOMP_END,
 };
 
-/* runsc-exec ID PID: connection on 3, a second one on 4, perhaps a terminal on 5. */
+/* runsc-exec ID PID: connection on 3, a second one on 4, perhaps a terminal
+ * on 5. */
 static void waiter_resize(const char *cid, int pid)
 {
 	struct json_doc *d = json_new(JSON_OBJECT);
@@ -385,7 +400,8 @@ static void waiter_resize(const char *cid, int pid)
 
 int exec_waiter_main(int argc, char **argv)
 {
-	const struct seccomp_rule *const lists[] = { seccomp_core, waiter_rules };
+	const struct seccomp_rule *const lists[] = { seccomp_core,
+		waiter_rules };
 	struct running r = { .sock = 3, .master = -1, .slave = -1 };
 	struct signalfd_siginfo si;
 	struct pollfd p[2] = { { 3, POLLIN, 0 }, { -1, POLLIN, 0 } };
@@ -413,8 +429,7 @@ int exec_waiter_main(int argc, char **argv)
 	while (!p[0].revents) {
 		if (poll(p, 2, -1) < 0)
 			continue;
-		if (p[1].revents &&
-			read(p[1].fd, &si, sizeof si) == sizeof si)
+		if (p[1].revents && read(p[1].fd, &si, sizeof si) == sizeof si)
 			waiter_resize(argv[1], r.pid);
 	}
 	/* Without an answer the sandbox was killed, and the process with it. */
@@ -424,8 +439,8 @@ int exec_waiter_main(int argc, char **argv)
 }
 
 /* The waiter's pid, or -errno.  It has been executed when this returns. */
-static int leave_waiter(const struct cstate *s, struct running *r,
-	struct err *e)
+static int leave_waiter(
+	const struct cstate *s, struct running *r, struct err *e)
 {
 	static char *envp[] = { NULL };
 	const int stdio[3] = { -1, -1, -1 };
@@ -462,8 +477,8 @@ static int leave_waiter(const struct cstate *s, struct running *r,
 	donor_fini(&d);
 	/* End of file: it executes itself. */
 	if (pid < 0 || read(done[0], &c, 1) != 0)
-		pid = err_set(e, pid < 0 ? errno : EIO,
-			"starting runsc-exec failed");
+		pid = err_set(
+			e, pid < 0 ? errno : EIO, "starting runsc-exec failed");
 	close(done[0]);
 	return pid;
 }
@@ -499,8 +514,9 @@ int exec_main(struct config *c, int argc, char **argv, struct err *e)
 	else if (i + 1 < argc)
 		d = from_args(&s, argc - i - 1, argv + i + 1, e);
 	else
-		d = NULL, err_set(e, EINVAL, "usage: runsc exec [flags] <id> "
-			"<command> [args...]");
+		d = NULL, err_set(e, EINVAL,
+				  "usage: runsc exec [flags] <id> "
+				  "<command> [args...]");
 	ret = d ? start(&s, json_root(d), &r, e) : -e->code;
 	json_free(d);
 	if (!ret && internal_pid_file && internal_pid_file[0])

@@ -77,8 +77,8 @@ int cpu_features_main(struct config *c, int argc, char **argv, struct err *e)
 	(void)c;
 	if (i < 0)
 		return i;
-	own_mem char *text = read_file(AT_FDCWD, "/proc/cpuinfo", 16 << 20, &len,
-		e);
+	own_mem char *text =
+		read_file(AT_FDCWD, "/proc/cpuinfo", 16 << 20, &len, e);
 	if (!text)
 		return -e->code;
 	line = strstr(text, "\nflags");

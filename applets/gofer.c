@@ -2,8 +2,8 @@
  * gofer.c - the gofer process: serves the container's trees over 9P.
  *
  * The command that cloned us has made the root a private tree in which export i
- * is the name "i" (oci/gofer_root.c), and opened /proc/self/fd for us before that.
- * What is left is to give up what file service does not need.
+ * is the name "i" (oci/gofer_root.c), and opened /proc/self/fd for us before
+ * that. What is left is to give up what file service does not need.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -42,18 +42,21 @@ const struct flag gofer_flags[] = {
 		"must be false: done by who started us" },
 	{ "uid", FLAG_INT, &zero, NULL, "not used" },
 	{ "gid", FLAG_INT, &zero, NULL, "not used" },
-	{ 0 }
+	{ 0 },
 };
 
 /* chown, dac_override, dac_read_search, fowner, fsetid: any owner, any mode. */
 #define GOFER_CAPS 0x1f
 
 static const struct seccomp_rule gofer_rules[] = {
-	ALLOW(restart_syscall), ALLOW(write), ALLOW(writev), SECCOMP_END
+	ALLOW(restart_syscall),
+	ALLOW(write),
+	ALLOW(writev),
+	SECCOMP_END,
 };
 
-static int open_exports(const struct config *c, struct p9_export *x,
-	struct err *e)
+static int open_exports(
+	const struct config *c, struct p9_export *x, struct err *e)
 {
 	struct statvfs st;
 	char name[24];
@@ -75,15 +78,16 @@ static int open_exports(const struct config *c, struct p9_export *x,
 
 int gofer_main(struct config *c, int argc, char **argv, struct err *e)
 {
-	const struct seccomp_rule *const lists[] = { seccomp_core,
-		gofer_rules, p9_server_rules, p9_export_rules };
+	const struct seccomp_rule *const lists[] = { seccomp_core, gofer_rules,
+		p9_server_rules, p9_export_rules };
 	struct p9_export *x;
 	int i = applet_args(gofer_flags, argc, argv, 0, 1, e), err;
 
 	if (i < 0)
 		return i;
 	if (setup_root || !io_fds.n || proc_fd < 0)
-		return err_set(e, EINVAL, "gofer is for `runsc create` to "
+		return err_set(e, EINVAL,
+			"gofer is for `runsc create` to "
 			"start: it needs --setup-root=false and descriptors");
 	prctl(PR_SET_NAME, "runsc-gofer");
 	signal(SIGPIPE, SIG_IGN);

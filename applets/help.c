@@ -45,21 +45,24 @@ static int syscalls(int argc, char **argv, struct err *e)
 	static const char *const levels[] = { "full", "part", "refused" };
 	static int format;
 	static const struct flag flags[] = {
-		{ "format", FLAG_ENUM, &format, "table|csv|json", "" }, { 0 } };
+		{ "format", FLAG_ENUM, &format, "table|csv|json", "" }, { 0 }
+	};
 	const char *sep = "";
 
 	if (flags_parse(flags, argc, argv, e) < 0)
 		return -e->code;
-	fputs(format == 2 ? "[" : format ? "number,name,support\n" :
-		"NUM  NAME                     SUPPORT\n", stdout);
+	fputs(format == 2 ? "["
+		: format  ? "number,name,support\n"
+			  : "NUM  NAME                     SUPPORT\n",
+		stdout);
 	for (unsigned long nr = 0; nr < SYSCALL_MAX; nr++) {
 		const struct syscall *s = syscall_find(nr);
 		if (!s)
 			continue;
 		if (format == 2)
 			printf("%s\n{\"number\":%lu,\"name\":\"%s\","
-				"\"support\":\"%s\"}", sep, nr, s->name,
-				levels[s->level]);
+			       "\"support\":\"%s\"}",
+				sep, nr, s->name, levels[s->level]);
 		else
 			printf(format ? "%lu,%s,%s\n" : "%-4lu %-24s %s\n", nr,
 				s->name, levels[s->level]);

@@ -1,8 +1,9 @@
 /*
  * install.c - runsc install and uninstall: our entry in Docker's daemon.json.
  *
- * The file is rewritten with sorted keys and four spaces, as Docker's own tools do,
- * everything else in it is kept, and the old one stays beside it with a "~".
+ * The file is rewritten with sorted keys and four spaces, as Docker's own tools
+ * do, everything else in it is kept, and the old one stays beside it with a
+ * "~".
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,13 +34,13 @@ const struct flag install_flags[] = {
 	{ "download-sidecars", FLAG_STR, &sidecars, NULL, "there are none" },
 	{ "require-sidecars", FLAG_STR, &sidecars, NULL, "there are none" },
 	{ "sidecar-url", FLAG_STR, &sidecars, NULL, "there are none" },
-	{ 0 }
+	{ 0 },
 };
 
 const struct flag uninstall_flags[] = {
 	{ "config_file", FLAG_STR, &config_file, NULL, "Docker's daemon.json" },
 	{ "runtime", FLAG_STR, &runtime, NULL, "name of the runtime" },
-	{ 0 }
+	{ 0 },
 };
 
 #define EXIT_INSTALL 1 /* scripts know this status */
@@ -77,13 +78,14 @@ static struct json_doc *load(char **old, struct err *e)
 	return d;
 }
 
-static struct json *object(struct json_doc *d, struct json *parent,
-	const char *key)
+static struct json *object(
+	struct json_doc *d, struct json *parent, const char *key)
 {
 	struct json *o = (struct json *)(uintptr_t)json_get(parent, key);
 
-	return o && o->type == JSON_OBJECT ? o
-		: json_add(d, parent, key, JSON_OBJECT);
+	return o && o->type == JSON_OBJECT
+		       ? o
+		       : json_add(d, parent, key, JSON_OBJECT);
 }
 
 static int save(struct json_doc *d, const char *old, struct err *e)
@@ -98,25 +100,26 @@ static int save(struct json_doc *d, const char *old, struct err *e)
 	}
 	if (old && replace_file(AT_FDCWD, backup, old, strlen(old), 0644, e))
 		return -e->code;
-	return replace_file(AT_FDCWD, config_file, text, strlen(text), 0644,
-		e);
+	return replace_file(AT_FDCWD, config_file, text, strlen(text), 0644, e);
 }
 
-static int set_cgroup_driver(struct json_doc *d, const char *driver,
-	struct err *e)
+static int set_cgroup_driver(
+	struct json_doc *d, const char *driver, struct err *e)
 {
 	struct json *root = json_root(d), *a;
 	const struct json *old = json_get(root, "exec-opts"), *p;
 	own_mem char *opt = xasprintf("native.cgroupdriver=%s", driver);
 
 	if (old && old->type != JSON_ARRAY)
-		return err_set(e, EINVAL, "%s: exec-opts is no array",
-			config_file);
-	json_for_each(p, old)
-		if (str_prefix(json_str(p, ""), "native.cgroupdriver="))
-			return strcmp(json_str(p, ""), opt) ? err_set(e,
-				EEXIST, "%s: exec-opts already says %s",
-				config_file, json_str(p, "")) : 0;
+		return err_set(
+			e, EINVAL, "%s: exec-opts is no array", config_file);
+	json_for_each(p, old) if (
+		str_prefix(json_str(p, ""),
+			"native.cgroupdriver=")) return strcmp(json_str(p, ""),
+		opt)
+		? err_set(e, EEXIST, "%s: exec-opts already says %s",
+			  config_file, json_str(p, ""))
+		: 0;
 	a = (struct json *)(uintptr_t)old;
 	if (!a)
 		a = json_add(d, root, "exec-opts", JSON_ARRAY);
@@ -140,11 +143,14 @@ static int install(int nargs, char **args, struct err *e)
 	list = object(d, json_root(d), "runtimes");
 	if (json_get(list, runtime) && !clobber) {
 		json_free(d);
-		return err_set(e, EEXIST, "%s: runtime %s is already there "
-			"(--clobber=false)", config_file, runtime);
+		return err_set(e, EEXIST,
+			"%s: runtime %s is already there "
+			"(--clobber=false)",
+			config_file, runtime);
 	}
-	dprintf(2, "Runtime %s %s\n", runtime, json_get(list, runtime) ?
-		"already installed: overwriting" : "not found: adding");
+	dprintf(2, "Runtime %s %s\n", runtime,
+		json_get(list, runtime) ? "already installed: overwriting"
+					: "not found: adding");
 	rt = json_add(d, list, runtime, JSON_OBJECT);
 	json_add_str(d, rt, "path", self);
 	if (nargs) {
@@ -154,8 +160,9 @@ static int install(int nargs, char **args, struct err *e)
 	}
 	if (experimental)
 		json_add_bool(d, json_root(d), "experimental", true);
-	err = cgroup_driver && cgroup_driver[0] ?
-		set_cgroup_driver(d, cgroup_driver, e) : 0;
+	err = cgroup_driver && cgroup_driver[0]
+		      ? set_cgroup_driver(d, cgroup_driver, e)
+		      : 0;
 	if (!err)
 		err = save(d, old, e);
 	json_free(d);

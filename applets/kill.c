@@ -11,7 +11,7 @@ const struct flag kill_flags[] = {
 	{ "all", FLAG_BOOL, &all, NULL, "to every process inside" },
 	{ "pid", FLAG_INT, &pid, NULL, "to this process, numbered as inside" },
 	{ "pgid", FLAG_INT, &pgid, NULL, "to this process group" },
-	{ 0 }
+	{ 0 },
 };
 
 /*
@@ -34,8 +34,10 @@ int kill_main(struct config *c, int argc, char **argv, struct err *e)
 		return i;
 	sig = i + 1 < argc ? signal_by_name(argv[i + 1]) : SIGTERM;
 	if (sig < 0)
-		return err_set(e, EINVAL, "\"%s\" is no signal: use a name "
-			"or a number from 1 to 64", argv[i + 1]);
+		return err_set(e, EINVAL,
+			"\"%s\" is no signal: use a name "
+			"or a number from 1 to 64",
+			argv[i + 1]);
 	if (all + (pid != 0) + (pgid != 0) > 1)
 		return err_set(e, EINVAL,
 			"--all, --pid and --pgid exclude each other");
@@ -47,8 +49,8 @@ int kill_main(struct config *c, int argc, char **argv, struct err *e)
 	else if (s.status == ST_STOPPED && all)
 		err = 0; /* nobody is left: done */
 	else
-		err = sandbox_signal(&s, pid ? pid : pgid, all, pgid != 0, sig,
-			e);
+		err = sandbox_signal(
+			&s, pid ? pid : pgid, all, pgid != 0, sig, e);
 	state_fini(&s);
 	return err;
 }

@@ -7,8 +7,8 @@
 #include "core/own.h"
 #include "core/str.h"
 
-static int make_link(const char *target, const char *dir, const char *name,
-	struct err *e)
+static int make_link(
+	const char *target, const char *dir, const char *name, struct err *e)
 {
 	own_mem char *path = xasprintf("%s/%s", dir, name);
 	own_mem char *tmp = xasprintf("%s/.%s.%d", dir, name, getpid());

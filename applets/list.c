@@ -16,7 +16,7 @@ const struct flag list_flags[] = {
 	{ "format", FLAG_ENUM, &format, "text|json", "how to print" },
 	{ "sandbox", FLAG_BOOL, &sandboxes, NULL,
 		"only sandboxes: here each container has its own" },
-	{ 0 }
+	{ 0 },
 };
 
 static void when(int64_t ns, char *buf, size_t n)
@@ -51,8 +51,7 @@ static void add_json(struct json_doc *d, const struct cstate *s)
 	json_add_str(d, o, "ociVersion",
 		s->spec.version ? s->spec.version : "1.0.2");
 	json_add_str(d, o, "id", s->id);
-	json_add_int(d, o, "pid",
-		s->status == ST_STOPPED ? 0 : s->sandbox.pid);
+	json_add_int(d, o, "pid", s->status == ST_STOPPED ? 0 : s->sandbox.pid);
 	json_add_str(d, o, "status", status_names[s->status]);
 	json_add_str(d, o, "bundle", s->bundle);
 	json_add_str(d, o, "created", created);

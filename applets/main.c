@@ -51,8 +51,7 @@ int applet_args(const struct flag *flags, int argc, char **argv, int min,
 	if (i < 0)
 		return err_wrap(e, "see `runsc help %s`", argv[0]);
 	if (argc - i < min || (max >= 0 && argc - i > max))
-		return err_set(e, EINVAL,
-			"usage: runsc %s%s %s", argv[0],
+		return err_set(e, EINVAL, "usage: runsc %s%s %s", argv[0],
 			flags[0].name ? " [flags]" : "", a ? a->usage : "");
 	return i;
 }
@@ -82,8 +81,8 @@ static int version(void)
 	return 0;
 }
 
-static int run_applet(const struct applet *a, struct config *c, int argc,
-	char **argv)
+static int run_applet(
+	const struct applet *a, struct config *c, int argc, char **argv)
 {
 	struct err e = { 0 };
 	int ret;
@@ -94,8 +93,8 @@ static int run_applet(const struct applet *a, struct config *c, int argc,
 	if (!ret)
 		ret = a->run(c, argc, argv, &e);
 	if (fflush(stdout) && ret >= 0)
-		ret = err_set(&e, errno, "standard output: %s",
-			strerror(errno));
+		ret = err_set(
+			&e, errno, "standard output: %s", strerror(errno));
 	return ret < 0 ? report(a->name, &e) : ret;
 }
 
@@ -113,7 +112,8 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "runsc-exec"))
 		return exec_waiter_main(argc, argv);
 	if (!strcmp(name, "containerd-shim-runsc-v1")) {
-		fprintf(stderr, "containerd-shim-runsc-v1: the shim is not "
+		fprintf(stderr,
+			"containerd-shim-runsc-v1: the shim is not "
 			"there yet: use containerd-shim-runc-v2 with this "
 			"runtime as its binary\n");
 		return EXIT_FAILED;
@@ -142,7 +142,8 @@ int main(int argc, char **argv)
 	if (!a) {
 		if (config_logs(&c, "unknown", NULL, &e))
 			return report(argv[i], &e);
-		err_set(&e, EINVAL, "there is no such command; `runsc help` "
+		err_set(&e, EINVAL,
+			"there is no such command; `runsc help` "
 			"lists them");
 		return report(argv[i], &e);
 	}

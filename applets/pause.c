@@ -2,8 +2,8 @@
 #include "applets/applet.h"
 #include "applets/oci/sandbox.h"
 
-static int change(struct config *c, int argc, char **argv, bool pausing,
-	struct err *e)
+static int change(
+	struct config *c, int argc, char **argv, bool pausing, struct err *e)
 {
 	const enum status from = pausing ? ST_RUNNING : ST_PAUSED;
 	int i = applet_args(no_flags, argc, argv, 1, 1, e), err;
@@ -18,11 +18,13 @@ static int change(struct config *c, int argc, char **argv, bool pausing,
 	d = json_new(JSON_OBJECT);
 	json_add_str(d, json_root(d), "cid", s.id);
 	if (s.status != from)
-		err = err_set(e, EINVAL, "container \"%s\" is %s, not %s",
-			s.id, status_names[s.status], status_names[from]);
+		err = err_set(e, EINVAL, "container \"%s\" is %s, not %s", s.id,
+			status_names[s.status], status_names[from]);
 	else
-		err = sandbox_call(&s, pausing ? "containerManager.Pause"
-			: "containerManager.Resume", json_root(d), NULL, e);
+		err = sandbox_call(&s,
+			pausing ? "containerManager.Pause"
+				: "containerManager.Resume",
+			json_root(d), NULL, e);
 	json_free(d);
 	if (!err) {
 		s.status = pausing ? ST_PAUSED : ST_RUNNING;

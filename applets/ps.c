@@ -11,7 +11,7 @@ static int format;
 const struct flag ps_flags[] = {
 	{ "format", FLAG_ENUM, &format, "table|json",
 		"table, or json: an array of process ids" },
-	{ 0 }
+	{ 0 },
 };
 
 static void print_json(const struct json *list)
@@ -20,17 +20,18 @@ static void print_json(const struct json *list)
 	const char *sep = "";
 
 	putchar('[');
-	json_for_each(p, list) {
-		printf("%s%lld", sep, (long long)json_int(json_get(p, "pid"),
-			0));
+	json_for_each(p, list)
+	{
+		printf("%s%lld", sep,
+			(long long)json_int(json_get(p, "pid"), 0));
 		sep = ",";
 	}
 	puts("]");
 }
 
 /* Start times are printed as clock times: as of the container's creation. */
-static void start_time(const struct cstate *s, int64_t start, char *buf,
-	size_t n)
+static void start_time(
+	const struct cstate *s, int64_t start, char *buf, size_t n)
 {
 	time_t t = (s->created + start) / 1000000000;
 	struct tm tm;
@@ -44,14 +45,16 @@ static void print_table(const struct cstate *s, const struct json *list)
 	const struct json *p;
 	char start[16];
 
-	printf("%-9s %-9s %-9s %-3s %-9s %-9s %-11s %s\n", "UID", "PID",
-		"PPID", "C", "TTY", "STIME", "TIME", "CMD");
-	json_for_each(p, list) {
+	printf("%-9s %-9s %-9s %-3s %-9s %-9s %-11s %s\n", "UID", "PID", "PPID",
+		"C", "TTY", "STIME", "TIME", "CMD");
+	json_for_each(p, list)
+	{
 		int64_t cpu = json_int(json_get(p, "cpu"), 0);
 		start_time(s, json_int(json_get(p, "start"), 0), start,
 			sizeof start);
 		printf("%-9lld %-9lld %-9lld %-3d %-9s %-9s %lld.%02lds%-6s "
-			"%s\n", (long long)json_int(json_get(p, "uid"), 0),
+		       "%s\n",
+			(long long)json_int(json_get(p, "uid"), 0),
 			(long long)json_int(json_get(p, "pid"), 0),
 			(long long)json_int(json_get(p, "ppid"), 0), 0,
 			json_str(json_get(p, "tty"), "?"), start,
@@ -75,12 +78,12 @@ int ps_main(struct config *c, int argc, char **argv, struct err *e)
 		return err;
 	d = json_new(JSON_OBJECT);
 	json_add_str(d, json_root(d), "cid", s.id);
-	err = sandbox_call(&s, "containerManager.Processes", json_root(d),
-		&reply, e);
+	err = sandbox_call(
+		&s, "containerManager.Processes", json_root(d), &reply, e);
 	json_free(d);
 	if (!err) {
-		const struct json *list = json_get(json_root(reply.doc),
-			"result");
+		const struct json *list =
+			json_get(json_root(reply.doc), "result");
 		if (format)
 			print_json(list);
 		else

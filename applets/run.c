@@ -23,7 +23,7 @@ const struct flag run_flags[] = {
 	{ "pass-fd", FLAG_LIST, &pass, NULL,
 		"M:N: our descriptor M becomes the container's N" },
 	{ "exec-fd", FLAG_INT, &exec_fd, NULL, "not supported yet" },
-	{ 0 }
+	{ 0 },
 };
 
 /* With a pty of ours the user's terminal is raw until the end. */
@@ -40,8 +40,8 @@ static int supervise(struct cstate *s, int master, struct err *e)
 	return ret;
 }
 
-int run_foreground(struct config *c, const char *id, struct create_opts *o,
-	struct err *e)
+int run_foreground(
+	struct config *c, const char *id, struct create_opts *o, struct err *e)
 {
 	struct cstate s;
 	int ret;
@@ -69,8 +69,8 @@ int run_foreground(struct config *c, const char *id, struct create_opts *o,
 	return ret;
 }
 
-static int run_detached(struct config *c, const char *id,
-	struct create_opts *o, struct err *e)
+static int run_detached(
+	struct config *c, const char *id, struct create_opts *o, struct err *e)
 {
 	struct cstate s;
 	int ret = sandbox_create(&s, c, id, o, e);
@@ -88,7 +88,8 @@ int run_main(struct config *c, int argc, char **argv, struct err *e)
 {
 	int i = applet_args(run_flags, argc, argv, 1, 1, e);
 	struct create_opts o = { .bundle = bundle,
-		.console_socket = console_socket, .pid_file = pid_file,
+		.console_socket = console_socket,
+		.pid_file = pid_file,
 		.pass = &pass };
 
 	if (i < 0)

@@ -19,7 +19,7 @@ const struct flag spec_flags[] = {
 	{ "cwd", FLAG_STR, &cwd, NULL, "working directory, absolute" },
 	{ "netns", FLAG_STR, &netns, NULL, "network namespace to join" },
 	{ "tpu", FLAG_BOOL, &tpu, NULL, "not supported" },
-	{ 0 }
+	{ 0 },
 };
 
 /* What a container may do by default, in all sets but the ambient one. */
@@ -54,8 +54,8 @@ static void add_process(struct json_doc *d, const struct spec_template *t)
 			t->caps ? t->ncaps : ARRAY_SIZE(default_caps));
 	if (!t->nofile)
 		return;
-	o = json_add(d, json_add(d, p, "rlimits", JSON_ARRAY), NULL,
-		JSON_OBJECT);
+	o = json_add(
+		d, json_add(d, p, "rlimits", JSON_ARRAY), NULL, JSON_OBJECT);
 	json_add_str(d, o, "type", "RLIMIT_NOFILE");
 	json_add_int(d, o, "hard", t->nofile);
 	json_add_int(d, o, "soft", t->nofile);
@@ -64,8 +64,8 @@ static void add_process(struct json_doc *d, const struct spec_template *t)
 void spec_add_mount(struct json_doc *d, const char *dest, const char *type,
 	const char *source, const char *options)
 {
-	struct json *list = (struct json *)(uintptr_t)
-		json_get(json_root(d), "mounts");
+	struct json *list =
+		(struct json *)(uintptr_t)json_get(json_root(d), "mounts");
 	struct json *o = json_add(d, list, NULL, JSON_OBJECT), *a;
 	own_mem char *copy = xstrdup(options);
 	char *save = NULL;
@@ -99,8 +99,7 @@ struct json_doc *spec_template(const struct spec_template *t)
 	spec_add_mount(d, "/dev", "tmpfs", "tmpfs", "");
 	spec_add_mount(d, "/dev/pts", "devpts", "devpts", "");
 	spec_add_mount(d, "/dev/shm", "tmpfs", "shm", "nosuid,nodev,mode=1777");
-	spec_add_mount(d, "/sys", "sysfs", "sysfs",
-		"nosuid,noexec,nodev,ro");
+	spec_add_mount(d, "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro");
 	o = json_add(d, root, "linux", JSON_OBJECT);
 	a = json_add(d, o, "namespaces", JSON_ARRAY);
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
@@ -119,7 +118,8 @@ int spec_main(struct config *c, int argc, char **argv, struct err *e)
 {
 	static const char *sh[] = { "sh" };
 	static const char *env[] = { "PATH=/usr/local/sbin:/usr/local/bin:"
-		"/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm" };
+				     "/usr/sbin:/usr/bin:/sbin:/bin",
+		"TERM=xterm" };
 	int i = applet_args(spec_flags, argc, argv, 0, -1, e), err;
 	struct json_doc *d;
 
@@ -128,9 +128,16 @@ int spec_main(struct config *c, int argc, char **argv, struct err *e)
 		return i;
 	if (cwd[0] != '/')
 		return err_set(e, EINVAL, "--cwd=%s: must be absolute", cwd);
-	struct spec_template t = { .root = "rootfs", .readonly = true,
-		.cwd = cwd, .hostname = "runsc", .args = sh, .nargs = 1,
-		.env = env, .nenv = 2, .nofile = 1024, .terminal = i == argc,
+	struct spec_template t = { .root = "rootfs",
+		.readonly = true,
+		.cwd = cwd,
+		.hostname = "runsc",
+		.args = sh,
+		.nargs = 1,
+		.env = env,
+		.nenv = 2,
+		.nofile = 1024,
+		.terminal = i == argc,
 		.netns = netns && netns[0] ? netns : NULL };
 	if (i < argc) {
 		t.args = (const char **)(uintptr_t)(argv + i);
@@ -138,8 +145,10 @@ int spec_main(struct config *c, int argc, char **argv, struct err *e)
 	}
 	own_mem char *path = xasprintf("%s/config.json", bundle);
 	if (access(path, F_OK) == 0)
-		return err_set(e, EEXIST, "%s is already there: remove it "
-			"first", path);
+		return err_set(e, EEXIST,
+			"%s is already there: remove it "
+			"first",
+			path);
 	d = spec_template(&t);
 	own_mem char *text = json_print(json_root(d), 4, false);
 	json_free(d);

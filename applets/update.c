@@ -39,7 +39,7 @@ const struct flag update_flags[] = {
 	{ "pids-limit", FLAG_I64, &pids, NULL, "processes" },
 	{ "l3-cache-schema", FLAG_STR, &l3, NULL, "not supported" },
 	{ "mem-bw-schema", FLAG_STR, &mem_bw, NULL, "not supported" },
-	{ 0 }
+	{ 0 },
 };
 
 static int add_number(struct json_doc *d, struct json *o, const char *key,
@@ -50,8 +50,8 @@ static int add_number(struct json_doc *d, struct json *o, const char *key,
 	if (!text || !text[0])
 		return 0;
 	if (str_i64(text, &v))
-		return err_set(e, EINVAL, "--%s=%s: must be a number", flag,
-			text);
+		return err_set(
+			e, EINVAL, "--%s=%s: must be a number", flag, text);
 	json_add_int(d, o, key, v);
 	return 0;
 }
@@ -62,7 +62,10 @@ static struct json_doc *from_flags(struct err *e)
 	struct json *cpu = json_add(d, json_root(d), "cpu", JSON_OBJECT);
 	struct json *mem = json_add(d, json_root(d), "memory", JSON_OBJECT);
 	struct json *o;
-	const struct { struct json *o; const char *key, *text, *flag; } rows[] = {
+	const struct {
+		struct json *o;
+		const char *key, *text, *flag;
+	} rows[] = {
 		{ cpu, "period", cpu_period, "cpu-period" },
 		{ cpu, "quota", cpu_quota, "cpu-quota" },
 		{ cpu, "realtimePeriod", rt_period, "cpu-rt-period" },
@@ -75,7 +78,7 @@ static struct json_doc *from_flags(struct err *e)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (add_number(d, rows[i].o, rows[i].key, rows[i].text,
-			rows[i].flag, e)) {
+			    rows[i].flag, e)) {
 			json_free(d);
 			return NULL;
 		}
@@ -117,7 +120,8 @@ int update_main(struct config *c, int argc, char **argv, struct err *e)
 	if (i < 0)
 		return i;
 	if (l3 || mem_bw || cpu_burst || cpu_idle)
-		return err_set(e, ENOTSUP, "--l3-cache-schema, --mem-bw-schema,"
+		return err_set(e, ENOTSUP,
+			"--l3-cache-schema, --mem-bw-schema,"
 			" --cpu-burst and --cpu-idle are not supported");
 	err = state_load(&s, c, argv[i], true, e);
 	if (err)
@@ -127,8 +131,10 @@ int update_main(struct config *c, int argc, char **argv, struct err *e)
 	if (!d) {
 		err = -e->code;
 	} else if (s.status == ST_STOPPED) {
-		err = err_set(e, ESRCH, "container \"%s\" is stopped: "
-			"container not running", s.id);
+		err = err_set(e, ESRCH,
+			"container \"%s\" is stopped: "
+			"container not running",
+			s.id);
 	} else {
 		cgroup_scan(&g, s.cgroup);
 		err = cgroup_limits(&g, json_root(d), e);

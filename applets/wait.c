@@ -17,7 +17,7 @@ const struct flag wait_flags[] = {
 	{ "restore", FLAG_BOOL, &restore, NULL, "not supported yet" },
 	{ "fscheckpoint", FLAG_BOOL, &fscheckpoint, NULL, "not supported yet" },
 	{ "fsrestore", FLAG_BOOL, &fsrestore, NULL, "not supported yet" },
-	{ 0 }
+	{ 0 },
 };
 
 int wait_main(struct config *c, int argc, char **argv, struct err *e)
@@ -30,7 +30,8 @@ int wait_main(struct config *c, int argc, char **argv, struct err *e)
 	if (i < 0)
 		return i;
 	if (checkpoint || restore || fscheckpoint || fsrestore)
-		return err_set(e, ENOTSUP, "waiting for a checkpoint or a "
+		return err_set(e, ENOTSUP,
+			"waiting for a checkpoint or a "
 			"restore is not supported yet");
 	pid = pid ? pid : rootpid;
 	err = state_load(&s, c, argv[i], false, e);
@@ -39,13 +40,15 @@ int wait_main(struct config *c, int argc, char **argv, struct err *e)
 	d = json_new(JSON_OBJECT);
 	json_add_str(d, json_root(d), "cid", s.id);
 	json_add_int(d, json_root(d), "pid", pid);
-	err = sandbox_call(&s, pid ? "containerManager.WaitPID"
-		: "containerManager.Wait", json_root(d), &reply, e);
+	err = sandbox_call(&s,
+		pid ? "containerManager.WaitPID" : "containerManager.Wait",
+		json_root(d), &reply, e);
 	json_free(d);
 	if (!err) {
 		printf("{\"id\":\"%s\",\"exitStatus\":%lld}\n", s.id,
 			(long long)json_int(json_path(json_root(reply.doc),
-				"result.exitStatus"), -1));
+						    "result.exitStatus"),
+				-1));
 		urpc_msg_fini(&reply);
 	}
 	/* The answer comes first: who waited may delete at once. */

@@ -63,7 +63,7 @@ const struct flag boot_flags[] = {
 		"done by who started us" },
 	{ "uid", FLAG_INT, &zero, NULL, "not used" },
 	{ "gid", FLAG_INT, &zero, NULL, "not used" },
-	{ 0 }
+	{ 0 },
 };
 
 static int read_spec(struct boot *b, struct err *e)
@@ -72,13 +72,12 @@ static int read_spec(struct boot *b, struct err *e)
 	own_mem char *text = NULL;
 
 	if (fstat(spec_fd, &st) || st.st_size > 64 << 20)
-		return err_set(e, EBADF, "--spec-fd=%d: no specification",
-			spec_fd);
+		return err_set(
+			e, EBADF, "--spec-fd=%d: no specification", spec_fd);
 	text = xzalloc(st.st_size + 1);
 	/* The gofer has the same open file: its offset is not ours to move. */
 	if (pread(spec_fd, text, st.st_size, 0) != st.st_size)
-		return err_set(e, EIO, "--spec-fd=%d: cannot be read",
-			spec_fd);
+		return err_set(e, EIO, "--spec-fd=%d: cannot be read", spec_fd);
 	close(spec_fd);
 	return spec_parse(&b->spec, text, st.st_size, bundle, e);
 }
@@ -107,7 +106,8 @@ static int check_donated(const struct boot *b, struct err *e)
 {
 	if (b->controller < 3 || b->start_sync < 3 || b->mounts < 3 ||
 		spec_fd < 3)
-		return err_set(e, EINVAL, "boot is for `runsc create` to "
+		return err_set(e, EINVAL,
+			"boot is for `runsc create` to "
 			"start: a descriptor is missing");
 	return 0;
 }
@@ -119,8 +119,10 @@ static int check_fds(const struct boot *b, struct err *e)
 	for (size_t i = 0; i < b->spec.nmounts; i++)
 		want += b->spec.mounts[i].bind;
 	if (b->io.n != want)
-		return err_set(e, EINVAL, "%zu --io-fds were given, %zu are "
-			"needed", b->io.n, want);
+		return err_set(e, EINVAL,
+			"%zu --io-fds were given, %zu are "
+			"needed",
+			b->io.n, want);
 	if (b->stdio.n != 3)
 		return err_set(e, EINVAL, "three --stdio-fds are needed");
 	return 0;
@@ -136,8 +138,10 @@ static int isolate(struct boot *b, struct err *e)
 	/* The platform makes what only an unfiltered process can make. */
 	platform = platform_find(b->conf->platform);
 	if (!platform)
-		return err_set(e, ENOTSUP, "--platform=%s: there is no such "
-			"platform", b->conf->platform);
+		return err_set(e, ENOTSUP,
+			"--platform=%s: there is no such "
+			"platform",
+			b->conf->platform);
 	if (platform->init(device_fd, e))
 		return err_wrap(e, "platform %s", platform->name);
 	/* No memory file but this one; its SIGBUS has a handler. */

@@ -27,11 +27,11 @@
 #include "core/thread.h"
 #include "kernel/kernel.h"
 
-#define ANSWER_NS 1000000000LL	/* how long a waiter's answer may hold us up */
+#define ANSWER_NS 1000000000LL /* how long a waiter's answer may hold us up */
 
 struct connection {
 	struct boot *boot;
-	int sock;			/* owned */
+	int sock; /* owned */
 };
 
 /*
@@ -39,8 +39,8 @@ struct connection {
  * been answered, WaitPID's apart, which may never be.  Both are futex words.
  */
 static atomic_uint ended, pending;
-static int init_status;			/* written before ended is set */
-static int end_pipe[2] = { -1, -1 };	/* wakes the main thread */
+static int init_status;              /* written before ended is set */
+static int end_pipe[2] = { -1, -1 }; /* wakes the main thread */
 
 int control_wait_init(void)
 {
@@ -86,8 +86,8 @@ int control_started(struct container *c, pid_t pid, struct err *e)
 	err = thread_start(init_waiter, w, "init-waiter", 0);
 	if (err) {
 		free(w);
-		return err_set(e, -err, "starting a thread: %s",
-			strerror(-err));
+		return err_set(
+			e, -err, "starting a thread: %s", strerror(-err));
 	}
 	return 0;
 }
@@ -95,7 +95,8 @@ int control_started(struct container *c, pid_t pid, struct err *e)
 static const struct control_method *find_method(const char *name)
 {
 	static const struct control_method *const tables[] = {
-		control_task_methods, control_debug_methods };
+		control_task_methods, control_debug_methods
+	};
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
 		for (const struct control_method *m = tables[t]; m->name; m++)
@@ -121,7 +122,7 @@ static int serve_one(struct connection *c, struct urpc_msg *m)
 	log_debug("control: %s", name);
 	err = method ? method->run(&call, &e)
 		     : err_set(&e, ENOSYS, "there is no method \"%.60s\"",
-				name);
+			       name);
 	json_add_bool(call.doc, call.root, "success", err == 0);
 	if (err) {
 		json_add_str(call.doc, call.root, "err", e.msg);
@@ -185,8 +186,8 @@ static void pass_winch(struct boot *b, struct container *c, int sfd)
 
 int control_serve(struct boot *b, struct container *c)
 {
-	struct pollfd p[3] = { { b->controller, POLLIN, 0 },
-		{ -1, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	struct pollfd p[3] = { { b->controller, POLLIN, 0 }, { -1, POLLIN, 0 },
+		{ -1, POLLIN, 0 } };
 	sigset_t set;
 
 	if (pipe2(end_pipe, O_CLOEXEC))

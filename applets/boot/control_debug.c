@@ -36,8 +36,10 @@ static int change_logging(struct control_call *call, struct err *e)
 	else if (level && !strcmp(level, "warning"))
 		log_level = LOG_WARNING;
 	else if (level)
-		return err_set(e, EINVAL, "log level %.20s: must be warning, "
-			"info or debug", level);
+		return err_set(e, EINVAL,
+			"log level %.20s: must be warning, "
+			"info or debug",
+			level);
 	if (strace && !strcmp(strace, "off"))
 		kernel_set_strace(false, NULL);
 	else if (strace)
@@ -48,5 +50,5 @@ static int change_logging(struct control_call *call, struct err *e)
 const struct control_method control_debug_methods[] = {
 	{ "debug.Stacks", stacks },
 	{ "Logging.Change", change_logging },
-	{ 0 }
+	{ 0 },
 };

@@ -16,14 +16,16 @@ static int exit_status(int status)
 				   : WEXITSTATUS(status);
 }
 
-static int find(struct control_call *call, struct container **c,
-	struct err *e)
+static int find(struct control_call *call, struct container **c, struct err *e)
 {
 	const char *id = json_str(json_get(call->arg, "cid"), "");
 
 	*c = container_find(id);
-	return *c ? 0 : err_set(e, ENOENT, "container \"%.200s\" does not "
-		"exist in this sandbox", id);
+	return *c ? 0
+		  : err_set(e, ENOENT,
+			    "container \"%.200s\" does not "
+			    "exist in this sandbox",
+			    id);
 }
 
 static int start_root(struct control_call *call, struct err *e)
@@ -45,14 +47,13 @@ static int signal_(struct control_call *call, struct err *e)
 
 	if (find(call, &c, e))
 		return -e->code;
-	return container_signal(c, pid, !strcmp(mode, "all"),
-		!strcmp(mode, "group"), sig, e);
+	return container_signal(
+		c, pid, !strcmp(mode, "all"), !strcmp(mode, "group"), sig, e);
 }
 
 static void reply_status(struct control_call *call, int status)
 {
-	struct json *o = json_add(call->doc, call->root, "result",
-		JSON_OBJECT);
+	struct json *o = json_add(call->doc, call->root, "result", JSON_OBJECT);
 
 	json_add_int(call->doc, o, "exitStatus", exit_status(status));
 }
@@ -94,14 +95,15 @@ static int execute(struct control_call *call, struct err *e)
 
 	if (find(call, &c, e))
 		return -e->code;
-	json_for_each(p, pass)
-		if (npass < MAX_PASS)
-			guest[npass++] = json_int(p, -1);
+	json_for_each(p, pass) if (npass < MAX_PASS) guest[npass++] =
+		json_int(p, -1);
 	if (m->nfds != 3 + npass)
-		return err_set(e, EBADF, "%zu descriptors came, %zu are "
-			"needed", m->nfds, 3 + npass);
-	err = spec_parse_process(json_get(call->arg, "process"), "process",
-		&sp, e);
+		return err_set(e, EBADF,
+			"%zu descriptors came, %zu are "
+			"needed",
+			m->nfds, 3 + npass);
+	err = spec_parse_process(
+		json_get(call->arg, "process"), "process", &sp, e);
 	if (err)
 		return err;
 	err = loader_exec(call->boot, c, &sp, m->fds, 3, guest, npass, &pid, e);
@@ -109,8 +111,7 @@ static int execute(struct control_call *call, struct err *e)
 	spec_process_fini(&sp);
 	if (err)
 		return err;
-	struct json *o = json_add(call->doc, call->root, "result",
-		JSON_OBJECT);
+	struct json *o = json_add(call->doc, call->root, "result", JSON_OBJECT);
 	json_add_int(call->doc, o, "pid", pid);
 	return 0;
 }
@@ -213,5 +214,5 @@ const struct control_method control_task_methods[] = {
 	{ "containerManager.Resume", resume },
 	{ "containerManager.Resize", resize },
 	{ "containerManager.Event", event },
-	{ 0 }
+	{ 0 },
 };

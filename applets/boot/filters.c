@@ -1,9 +1,9 @@
 /*
  * filters.c - everything that the sandbox may ask of the host.
  *
- * The filter is the union of the platform's rules and the lists here; no call that
- * takes a path, makes a socket or a process, or changes an identity is on them.
- * What a descriptor can be used for was decided by who donated it.
+ * The filter is the union of the platform's rules and the lists here; no call
+ * that takes a path, makes a socket or a process, or changes an identity is on
+ * them. What a descriptor can be used for was decided by who donated it.
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -40,7 +40,7 @@ static const struct seccomp_rule base[] = {
 	ALLOW(sysinfo),
 	ALLOW(getrusage),
 	ALLOW_ARG(prctl, 0, 0x53564d41), /* PR_SET_VMA, names of mappings */
-	SECCOMP_END
+	SECCOMP_END,
 };
 
 /* Memory of our own. */
@@ -48,10 +48,11 @@ static const struct seccomp_rule memory[] = {
 	ALLOW(mincore),
 	ALLOW(fallocate),
 	ALLOW(ftruncate),
-	SECCOMP_END
+	SECCOMP_END,
 };
 
-/* Descriptors that we have, and those that the gofer or a command hands over. */
+/* Descriptors that we have, and those that the gofer or a command hands over.
+ */
 static const struct seccomp_rule files[] = {
 	ALLOW(read),
 	ALLOW(write),
@@ -92,7 +93,7 @@ static const struct seccomp_rule files[] = {
 	ALLOW_ARG(fcntl, 1, F_DUPFD_CLOEXEC),
 	ALLOW_ARG(fcntl, 1, F_ADD_SEALS),
 	ALLOW_ARG(fcntl, 1, F_GET_SEALS),
-	SECCOMP_END
+	SECCOMP_END,
 };
 
 /* Unix sockets that we have: control, gofer, sockets donated as stdio. */
@@ -103,7 +104,7 @@ static const struct seccomp_rule sockets[] = {
 	ALLOW(recvfrom),
 	ALLOW(accept4),
 	ALLOW(shutdown),
-	SECCOMP_END
+	SECCOMP_END,
 };
 
 /* Terminals that we have: their size and mode; never TIOCSTI. */
@@ -117,13 +118,13 @@ static const struct seccomp_rule terminals[] = {
 	ALLOW_ARG(ioctl, 1, TIOCOUTQ),
 	ALLOW_ARG(ioctl, 1, FIONREAD),
 	ALLOW_ARG(ioctl, 1, FIONBIO),
-	SECCOMP_END
+	SECCOMP_END,
 };
 
 int filters_install(struct err *e)
 {
-	const struct seccomp_rule *const lists[] = { seccomp_core, base,
-		memory, files, sockets, terminals, mm_rules, hostpoll_rules,
+	const struct seccomp_rule *const lists[] = { seccomp_core, base, memory,
+		files, sockets, terminals, mm_rules, hostpoll_rules,
 		hostfile_rules, gofer_fs_rules, p9_client_rules,
 		platform->rules };
 

@@ -17,8 +17,8 @@
 int isolate_mounts(struct err *e)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return err_set(e, errno, "making mounts private: %s",
-			strerror(errno));
+		return err_set(
+			e, errno, "making mounts private: %s", strerror(errno));
 	return 0;
 }
 
@@ -26,8 +26,8 @@ int isolate_mounts(struct err *e)
 static int move_root(const char *dir, struct err *e)
 {
 	if (chdir(dir) || mount(dir, "/", NULL, MS_MOVE, NULL) || chroot("."))
-		return err_set(e, errno, "changing the root: %s",
-			strerror(errno));
+		return err_set(
+			e, errno, "changing the root: %s", strerror(errno));
 	return chdir("/") ? err_set(e, errno, "chdir: %s", strerror(errno)) : 0;
 }
 
@@ -42,14 +42,14 @@ int isolate_pivot(const char *dir, struct err *e)
 	}
 	/* The old root lies on top of the new one now: take it off. */
 	if (umount2(".", MNT_DETACH))
-		return err_set(e, errno, "leaving the old root: %s",
-			strerror(errno));
+		return err_set(
+			e, errno, "leaving the old root: %s", strerror(errno));
 	return chdir("/") ? err_set(e, errno, "chdir: %s", strerror(errno)) : 0;
 }
 
 /*
- * Afterwards: no path leads to a file of the host, and none can be made; what is
- * open stays usable.
+ * Afterwards: no path leads to a file of the host, and none can be made; what
+ * is open stays usable.
  */
 int isolate_empty_root(struct err *e)
 {
@@ -58,8 +58,9 @@ int isolate_empty_root(struct err *e)
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	size_t i = 0;
 
-	while (i < ARRAY_SIZE(places) && mount("runsc-root", places[i], "tmpfs",
-		flags, "mode=0555,size=4k,nr_inodes=2"))
+	while (i < ARRAY_SIZE(places) &&
+		mount("runsc-root", places[i], "tmpfs", flags,
+			"mode=0555,size=4k,nr_inodes=2"))
 		i++;
 	if (i == ARRAY_SIZE(places))
 		return err_set(e, errno, "mounting an empty root: %s",
@@ -67,7 +68,7 @@ int isolate_empty_root(struct err *e)
 	if (isolate_pivot(places[i], e))
 		return -e->code;
 	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags,
-		NULL))
+		    NULL))
 		return err_set(e, errno, "making the root read-only: %s",
 			strerror(errno));
 	return 0;
@@ -84,8 +85,8 @@ int isolate_nobody(struct err *e)
 		return err_set(e, errno, "setgroups: %s", strerror(errno));
 	if (setresgid(NOBODY, NOBODY, NOBODY) ||
 		setresuid(NOBODY, NOBODY, NOBODY))
-		return err_set(e, errno, "becoming nobody: %s",
-			strerror(errno));
+		return err_set(
+			e, errno, "becoming nobody: %s", strerror(errno));
 	return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "kernel/kernel.h"
 #include "kernel/vfs/mount.h"
 
-#define MAX_PASS 64
+#define MAX_PASS        64
 #define CAP_NET_RAW_BIT (1ULL << 13)
 
 static int start_kernel(const struct boot *b, struct err *e)
@@ -24,8 +24,8 @@ static int start_kernel(const struct boot *b, struct err *e)
 		.memory = b->memory,
 		.ncpu = b->ncpu,
 		.strace = conf->strace,
-		.strace_syscalls = conf->strace_syscalls[0] ?
-			conf->strace_syscalls : NULL,
+		.strace_syscalls =
+			conf->strace_syscalls[0] ? conf->strace_syscalls : NULL,
 		.strace_size = conf->strace_log_size,
 		.allow_suid = conf->allow_suid,
 		.marker_file = conf->marker_file,
@@ -42,13 +42,14 @@ static const char *mount_type(const struct spec_mount *m)
 	if (fs_type_find(m->type))
 		return m->type;
 	log_info("mount of type %s on %s is left out: there is no such "
-		"filesystem here", m->type, m->dest);
+		 "filesystem here",
+		m->type, m->dest);
 	return NULL;
 }
 
 /* The gofer says of each export, in order, whether it is a directory. */
-static int fill_mounts(const struct boot *b, struct mount_conf *out,
-	size_t *n, struct err *e)
+static int fill_mounts(
+	const struct boot *b, struct mount_conf *out, size_t *n, struct err *e)
 {
 	bool exclusive = b->conf->file_access_mounts == MOUNTS_EXCLUSIVE;
 	size_t io = 1;
@@ -68,7 +69,8 @@ static int fill_mounts(const struct boot *b, struct mount_conf *out,
 		if (!m->bind)
 			continue;
 		if (read_full(b->mounts, &kind, 1))
-			return err_set(e, EPIPE, "the gofer ended before it "
+			return err_set(e, EPIPE,
+				"the gofer ended before it "
 				"was ready");
 		c->is_file = kind == 'f';
 		c->sock = atoi(b->io.v[io++]);
@@ -148,8 +150,7 @@ int loader_create(struct boot *b, struct container **out, struct err *e)
 	return container_check(*out, &p, e);
 }
 
-int loader_start(struct boot *b, struct container *c, pid_t *pid,
-	struct err *e)
+int loader_start(struct boot *b, struct container *c, pid_t *pid, struct err *e)
 {
 	int fds[3 + MAX_PASS], guest[MAX_PASS];
 	size_t npass = 0;
@@ -161,8 +162,8 @@ int loader_start(struct boot *b, struct container *c, pid_t *pid,
 		fds[3 + npass] = atoi(b->pass.v[npass]);
 		guest[npass] = colon ? atoi(colon + 1) : 0;
 	}
-	return loader_exec(b, c, &b->spec.process, fds, 3, guest, npass, pid,
-		e);
+	return loader_exec(
+		b, c, &b->spec.process, fds, 3, guest, npass, pid, e);
 }
 
 int loader_exec(struct boot *b, struct container *c,

@@ -2,8 +2,8 @@
  * cgroup.c - the sandbox's cgroup on the host, version 1, 2 or both mounted.
  *
  * cgroups(7) is the contract.  With version 1 each controller is a hierarchy of
- * its own; version 2 has one, whose controllers must be switched on from the root
- * down to the parent.
+ * its own; version 2 has one, whose controllers must be switched on from the
+ * root down to the parent.
  */
 #include "applets/oci/cgroup.h"
 
@@ -31,8 +31,8 @@ static char *own_cgroup(const char *ctl)
 {
 	struct err e;
 	size_t len;
-	own_mem char *text = read_file(AT_FDCWD, "/proc/self/cgroup", FILE_MAX,
-		&len, &e);
+	own_mem char *text =
+		read_file(AT_FDCWD, "/proc/self/cgroup", FILE_MAX, &len, &e);
 	char *line, *save = NULL;
 
 	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
@@ -130,8 +130,8 @@ void cgroup_find(struct cgroup *g, const char *path)
 {
 	struct err e;
 	size_t len;
-	own_mem char *text = read_file(AT_FDCWD, "/proc/self/mountinfo",
-		FILE_MAX, &len, &e);
+	own_mem char *text =
+		read_file(AT_FDCWD, "/proc/self/mountinfo", FILE_MAX, &len, &e);
 	char *line, *save = NULL;
 
 	*g = (struct cgroup){ .n = 0 };
@@ -139,9 +139,11 @@ void cgroup_find(struct cgroup *g, const char *path)
 		line = strtok_r(NULL, "\n", &save)) {
 		char root[512], mnt[512], type[40], opts[512], ctl[128] = "";
 		char *dash = strstr(line, " - ");
-		if (!dash || sscanf(line, "%*s %*s %*s %511s %511s", root,
-			mnt) != 2 || sscanf(dash + 3, "%39s %*s %511s", type,
-			opts) != 2 || strncmp(type, "cgroup", 6))
+		if (!dash ||
+			sscanf(line, "%*s %*s %*s %511s %511s", root, mnt) !=
+				2 ||
+			sscanf(dash + 3, "%39s %*s %511s", type, opts) != 2 ||
+			strncmp(type, "cgroup", 6))
 			continue;
 		bool v2 = !strcmp(type, "cgroup2");
 		if (!v2)
@@ -228,8 +230,8 @@ static bool controls(const struct cgroup *g, size_t i, const char *ctl)
 	return false;
 }
 
-int64_t cgroup_read(const struct cgroup *g, const char *ctl, const char *file,
-	int64_t dflt)
+int64_t cgroup_read(
+	const struct cgroup *g, const char *ctl, const char *file, int64_t dflt)
 {
 	char buf[64];
 
@@ -242,7 +244,8 @@ int64_t cgroup_read(const struct cgroup *g, const char *ctl, const char *file,
 
 /* --- making */
 
-/* A new cpuset is empty, and a task cannot enter it, until it has both lists. */
+/* A new cpuset is empty, and a task cannot enter it, until it has both lists.
+ */
 static void inherit_cpuset(const char *dir)
 {
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
@@ -321,25 +324,27 @@ int cgroup_make(struct cgroup *g, const struct json *resources, struct err *e)
 	}
 	if (!g->n)
 		log_warn("this host's cgroups cannot be written (%s): the "
-			"container runs without resource limits",
+			 "container runs without resource limits",
 			last ? strerror(-last) : "none is mounted");
 	else if (s.len)
 		log_warn("cgroup controllers that cannot be written are left "
-			"out: %s", names);
+			 "out: %s",
+			names);
 	return cgroup_limits(g, resources, e);
 }
 
 /* --- limits */
 
 struct limit {
-	const char *ctl, *file;		/* v1 */
-	const char *file2;		/* v2, NULL: none */
-	const char *path;		/* in linux.resources */
-	uint64_t (*to_v2)(uint64_t v);	/* NULL: the same number */
-	bool text;			/* the member is a string */
+	const char *ctl, *file;        /* v1 */
+	const char *file2;             /* v2, NULL: none */
+	const char *path;              /* in linux.resources */
+	uint64_t (*to_v2)(uint64_t v); /* NULL: the same number */
+	bool text;                     /* the member is a string */
 };
 
-/* cpu.shares 2..262144 to cpu.weight 1..10000, as the kernel's documents map them. */
+/* cpu.shares 2..262144 to cpu.weight 1..10000, as the kernel's documents map
+ * them. */
 static uint64_t shares_to_weight(uint64_t shares)
 {
 	shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
@@ -347,8 +352,8 @@ static uint64_t shares_to_weight(uint64_t shares)
 }
 
 static const struct limit limits[] = {
-	{ "memory", "memory.limit_in_bytes", "memory.max", "memory.limit",
-		NULL, false },
+	{ "memory", "memory.limit_in_bytes", "memory.max", "memory.limit", NULL,
+		false },
 	{ "memory", "memory.soft_limit_in_bytes", "memory.low",
 		"memory.reservation", NULL, false },
 	{ "cpu", "cpu.shares", "cpu.weight", "cpu.shares", shares_to_weight,
@@ -382,7 +387,8 @@ static int put_all(struct cgroup *g, const char *ctl, const char *v1,
 	}
 	if (!done && g->n)
 		log_warn("the host has no cgroup file %s: this limit is not "
-			"set", v1 ? v1 : v2);
+			 "set",
+			v1 ? v1 : v2);
 	return 0;
 }
 
@@ -404,12 +410,14 @@ static int put_limit(struct cgroup *g, const struct limit *l,
 	if (v < 0)
 		snprintf(two, sizeof two, "max");
 	else
-		snprintf(two, sizeof two, "%llu", (unsigned long long)
-			(l->to_v2 ? l->to_v2(v) : (uint64_t)v));
+		snprintf(two, sizeof two, "%llu",
+			(unsigned long long)(l->to_v2 ? l->to_v2(v)
+						      : (uint64_t)v));
 	return put_all(g, l->ctl, l->file, l->file2, one, two, e);
 }
 
-/* memory.swap is memory + swap in the specification and v1, swap alone in v2. */
+/* memory.swap is memory + swap in the specification and v1, swap alone in v2.
+ */
 static int put_swap(struct cgroup *g, const struct json *res, struct err *e)
 {
 	int64_t swap = json_int(json_path(res, "memory.swap"), 0);
@@ -428,8 +436,7 @@ static int put_swap(struct cgroup *g, const struct json *res, struct err *e)
 		"memory.swap.max", one, two, e);
 }
 
-static int put_cpu_max(struct cgroup *g, const struct json *res,
-	struct err *e)
+static int put_cpu_max(struct cgroup *g, const struct json *res, struct err *e)
 {
 	int64_t quota = json_int(json_path(res, "cpu.quota"), 0);
 	int64_t period = json_int(json_path(res, "cpu.period"), 0);
@@ -501,8 +508,10 @@ int cgroup_enter(const struct cgroup *g, pid_t pid, struct err *e)
 	for (size_t i = 0; i < g->n; i++) {
 		err = put(g->dir[i], "cgroup.procs", text);
 		if (err)
-			return err_set(e, -err, "cgroup %s: moving process %d "
-				"into it: %s", g->dir[i], pid, strerror(-err));
+			return err_set(e, -err,
+				"cgroup %s: moving process %d "
+				"into it: %s",
+				g->dir[i], pid, strerror(-err));
 	}
 	return 0;
 }
@@ -514,8 +523,8 @@ static void kill_members(const char *dir)
 	size_t len;
 
 	for (int round = 0; round < 20; round++) {
-		own_mem char *text = read_file(AT_FDCWD, path, FILE_MAX, &len,
-			&e);
+		own_mem char *text =
+			read_file(AT_FDCWD, path, FILE_MAX, &len, &e);
 		char *save = NULL, *w;
 		bool any = false;
 		for (w = text ? strtok_r(text, "\n", &save) : NULL; w;

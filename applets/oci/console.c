@@ -41,7 +41,8 @@ int console_open(struct console *c, struct err *e)
 	*c = (struct console){ -1, -1 };
 	own_fd int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (master < 0)
-		return err_set(e, errno, "/dev/ptmx: %s (process.terminal "
+		return err_set(e, errno,
+			"/dev/ptmx: %s (process.terminal "
 			"needs a pseudoterminal of the host)",
 			strerror(errno));
 	if (ioctl(master, TIOCSPTLCK, &zero))
@@ -74,16 +75,18 @@ int console_send(struct console *c, const char *path, struct err *e)
 	ssize_t n;
 
 	if (strlen(path) >= sizeof a.sun_path)
-		return err_set(e, ENAMETOOLONG, "--console-socket=%s: longer "
-			"than a socket address", path);
+		return err_set(e, ENAMETOOLONG,
+			"--console-socket=%s: longer "
+			"than a socket address",
+			path);
 	strcpy(a.sun_path, path);
 	if (s < 0 || connect(s, (struct sockaddr *)&a, sizeof a))
 		return err_set(e, errno, "--console-socket=%s: %s", path,
 			strerror(errno));
 	n = fd_send(s, "pty-master", 10, &c->master, 1);
 	if (n < 0)
-		return err_set(e, -n, "--console-socket=%s: %s", path,
-			strerror(-n));
+		return err_set(
+			e, -n, "--console-socket=%s: %s", path, strerror(-n));
 	close(c->master);
 	c->master = -1;
 	return 0;

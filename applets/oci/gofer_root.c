@@ -18,9 +18,10 @@
 #include "core/fdio.h"
 #include "core/str.h"
 
-struct export {
+struct export
+{
 	const char *source, *field;
-	unsigned flags;			/* MS_RDONLY, NOSUID, NODEV, NOEXEC */
+	unsigned flags; /* MS_RDONLY, NOSUID, NODEV, NOEXEC */
 	bool recursive;
 };
 
@@ -49,21 +50,22 @@ static int bind_export(const struct export *x, const char *place, size_t i,
 	}
 	if (fd < 0)
 		return err_set(e, errno, "%s: %s", name, strerror(errno));
-	if (mount(x->source, name, NULL,
-		MS_BIND | (x->recursive ? MS_REC : 0), NULL))
+	if (mount(x->source, name, NULL, MS_BIND | (x->recursive ? MS_REC : 0),
+		    NULL))
 		return err_set(e, errno, "%s: mounting %s: %s", x->field,
 			x->source, strerror(errno));
 	if (!(x->flags & keep))
 		return 0;
 	if (mount(NULL, name, NULL, MS_BIND | MS_REMOUNT | (x->flags & keep),
-		NULL) && errno != EPERM)
+		    NULL) &&
+		errno != EPERM)
 		return err_set(e, errno, "%s: remounting %s: %s", x->field,
 			x->source, strerror(errno));
 	return 0;
 }
 
-int gofer_root(const struct spec *spec, const char *place, int mounts,
-	struct err *e)
+int gofer_root(
+	const struct spec *spec, const char *place, int mounts, struct err *e)
 {
 	struct export root = { spec->root, "root.path",
 		spec->root_readonly ? MS_RDONLY : 0, true };
@@ -73,9 +75,11 @@ int gofer_root(const struct spec *spec, const char *place, int mounts,
 	if (isolate_mounts(e))
 		return -e->code;
 	if (mount("runsc-gofer", place, "tmpfs", MS_NOSUID | MS_NODEV,
-		"mode=0700"))
-		return err_set(e, errno, "mounting a tree for the gofer on "
-			"%s: %s", place, strerror(errno));
+		    "mode=0700"))
+		return err_set(e, errno,
+			"mounting a tree for the gofer on "
+			"%s: %s",
+			place, strerror(errno));
 	if (bind_export(&root, place, n, &kinds[n], e))
 		return -e->code;
 	n++;
@@ -84,8 +88,10 @@ int gofer_root(const struct spec *spec, const char *place, int mounts,
 		struct export x = { m->source, field, m->flags, true };
 		if (!m->bind)
 			continue;
-		snprintf(field, sizeof field, "config.json line %u: "
-			"mounts[%zu].source", m->line, i);
+		snprintf(field, sizeof field,
+			"config.json line %u: "
+			"mounts[%zu].source",
+			m->line, i);
 		if (n == sizeof kinds)
 			return err_set(e, E2BIG, "too many bind mounts");
 		if (bind_export(&x, place, n, &kinds[n], e))
@@ -94,10 +100,13 @@ int gofer_root(const struct spec *spec, const char *place, int mounts,
 	}
 	if (isolate_pivot(place, e))
 		return -e->code;
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID
-		| MS_NODEV, NULL))
-		return err_set(e, errno, "making the gofer's root read-only: "
-			"%s", strerror(errno));
+	if (mount(NULL, "/", NULL,
+		    MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV,
+		    NULL))
+		return err_set(e, errno,
+			"making the gofer's root read-only: "
+			"%s",
+			strerror(errno));
 	if (write_full(mounts, kinds, n))
 		return err_set(e, EPIPE, "the sandbox went away");
 	return 0;

@@ -45,8 +45,7 @@ static NORETURN void hook_child(const struct spec_hook *h, int in, int out)
 		_exit(127);
 	close_others(3, NULL, 0);
 	execve(h->path, (char **)(uintptr_t)args,
-		h->env ? (char **)(uintptr_t)h->env
-		       : (char **)(uintptr_t)none);
+		h->env ? (char **)(uintptr_t)h->env : (char **)(uintptr_t)none);
 	dprintf(2, "%s: %s", h->path, strerror(errno));
 	_exit(127);
 }
@@ -55,8 +54,8 @@ static NORETURN void hook_child(const struct spec_hook *h, int in, int out)
  * Feeds the state to the hook, gathers what it says, and waits for its end; a
  * grandchild that keeps the pipe open does not hold us up.
  */
-static int hook_talk(pid_t pid, int in, int out, const char *json, char *said,
-	int timeout)
+static int hook_talk(
+	pid_t pid, int in, int out, const char *json, char *said, int timeout)
 {
 	int64_t end = timeout ? now_ms() + timeout * 1000LL : 0;
 	own_fd int pidfd = pidfd_open_(pid);
@@ -64,8 +63,8 @@ static int hook_talk(pid_t pid, int in, int out, const char *json, char *said,
 	bool open_in = true;
 
 	while (pidfd >= 0) {
-		struct pollfd p[3] = { { pidfd, POLLIN, 0 },
-			{ out, POLLIN, 0 }, { open_in ? in : -1, POLLOUT, 0 } };
+		struct pollfd p[3] = { { pidfd, POLLIN, 0 }, { out, POLLIN, 0 },
+			{ open_in ? in : -1, POLLOUT, 0 } };
 		int64_t left = end - now_ms();
 		if (end && left <= 0)
 			return -ETIMEDOUT;
@@ -99,14 +98,16 @@ static int hook_talk(pid_t pid, int in, int out, const char *json, char *said,
 	return 0;
 }
 
-static int hook_status(const struct spec_hook *h, const char *kind,
-	int status, const char *said, struct err *e)
+static int hook_status(const struct spec_hook *h, const char *kind, int status,
+	const char *said, struct err *e)
 {
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	if (WIFSIGNALED(status))
-		return err_set(e, ECANCELED, "%s hook %s was killed by signal "
-			"%d: %s", kind, h->path, WTERMSIG(status), said);
+		return err_set(e, ECANCELED,
+			"%s hook %s was killed by signal "
+			"%d: %s",
+			kind, h->path, WTERMSIG(status), said);
 	return err_set(e, ECANCELED, "%s hook %s failed with status %d: %s",
 		kind, h->path, WEXITSTATUS(status), said);
 }
@@ -144,8 +145,10 @@ static int hook_run(const struct spec_hook *h, const char *kind,
 		;
 	close(out[0]);
 	if (err)
-		return err_set(e, ETIMEDOUT, "%s hook %s took longer than its "
-			"%d seconds", kind, h->path, h->timeout);
+		return err_set(e, ETIMEDOUT,
+			"%s hook %s took longer than its "
+			"%d seconds",
+			kind, h->path, h->timeout);
 	return hook_status(h, kind, status, said, e);
 }
 

@@ -38,8 +38,10 @@ static bool read_stat(pid_t pid, uint64_t *start, char *state)
 		return false;
 	buf[n] = 0;
 	p = strrchr(buf, ')'); /* comm may hold anything */
-	if (!p || sscanf(p + 2, "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
-		"%*u %*u %*d %*d %*d %*d %*d %*d %llu", state, &v) != 2)
+	if (!p || sscanf(p + 2,
+			  "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+			  "%*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			  state, &v) != 2)
 		return false;
 	*start = v;
 	return true;
@@ -61,7 +63,7 @@ bool proc_alive(const struct proc *p)
 	char state;
 
 	return p->pid > 0 && read_stat(p->pid, &start, &state) &&
-		start == p->start && state != 'Z' && state != 'X';
+	       start == p->start && state != 'Z' && state != 'X';
 }
 
 int pidfd_open_(pid_t pid)
@@ -78,8 +80,8 @@ int proc_kill(const struct proc *p, int sig)
 	if (!proc_alive(p))
 		return -ESRCH;
 	if (fd >= 0)
-		return syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0)
-			? -errno : 0;
+		return syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) ? -errno
+									: 0;
 	return kill(p->pid, sig) ? -errno : 0;
 }
 

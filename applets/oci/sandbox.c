@@ -1,4 +1,5 @@
-/* sandbox.c - a container's life as seen by the commands: create, start, end. */
+/* sandbox.c - a container's life as seen by the commands: create, start, end.
+ */
 #include "applets/oci/sandbox.h"
 
 #include <ctype.h>
@@ -29,8 +30,7 @@
 
 /* --- the control socket */
 
-static void sock_name(const struct cstate *s, int dirfd,
-	struct sockaddr_un *a)
+static void sock_name(const struct cstate *s, int dirfd, struct sockaddr_un *a)
 {
 	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d/%s", dirfd,
@@ -47,7 +47,9 @@ static int listen_control(const struct cstate *s, struct err *e)
 
 	sock_name(s, dir, &a);
 	err = fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) ||
-		listen(fd, 64) ? errno : 0;
+			      listen(fd, 64)
+		      ? errno
+		      : 0;
 	umask(old);
 	if (err)
 		return err_set(e, err, "control socket %s/%s: %s", s->root,
@@ -62,13 +64,16 @@ int sandbox_connect(const struct cstate *s, struct err *e)
 	struct sockaddr_un a;
 
 	if (s->status == ST_STOPPED || s->status == ST_CREATING)
-		return err_set(e, ESRCH, "container \"%s\" is %s: container "
-			"not running", s->id, status_names[s->status]);
+		return err_set(e, ESRCH,
+			"container \"%s\" is %s: container "
+			"not running",
+			s->id, status_names[s->status]);
 	sock_name(s, dir, &a);
 	if (dir < 0 || fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a))
-		return err_set(e, errno, "container \"%s\": its control "
-			"socket %s/%s: %s: container not running", s->id,
-			s->root, s->sock, strerror(errno));
+		return err_set(e, errno,
+			"container \"%s\": its control "
+			"socket %s/%s: %s: container not running",
+			s->id, s->root, s->sock, strerror(errno));
 	return give_fd(&fd);
 }
 
@@ -87,8 +92,8 @@ int sandbox_call(const struct cstate *s, const char *method,
 int write_pid_file(const char *path, pid_t pid, struct err *e)
 {
 	own_mem char *tmp = xasprintf("%s.%d", path, getpid());
-	own_fd int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		0644);
+	own_fd int fd =
+		open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	char text[16];
 	int err = 0;
 
@@ -97,24 +102,30 @@ int write_pid_file(const char *path, pid_t pid, struct err *e)
 		err = errno;
 	if (err) {
 		unlink(tmp);
-		return err_set(e, err, "--pid-file=%s: %s", path,
-			strerror(err));
+		return err_set(
+			e, err, "--pid-file=%s: %s", path, strerror(err));
 	}
 	return 0;
 }
 
-int parse_pass_fds(const struct flag_list *l, int *host, int *guest,
-	size_t max, struct err *e)
+int parse_pass_fds(const struct flag_list *l, int *host, int *guest, size_t max,
+	struct err *e)
 {
 	for (size_t i = 0; l && i < l->n; i++) {
 		char end;
-		if (i == max || sscanf(l->v[i], "%d:%d%c", &host[i], &guest[i],
-			&end) != 2 || host[i] < 0 || guest[i] < 0)
-			return err_set(e, EINVAL, "--pass-fd=%s: must be M:N, "
-				"two descriptor numbers", l->v[i]);
+		if (i == max ||
+			sscanf(l->v[i], "%d:%d%c", &host[i], &guest[i], &end) !=
+				2 ||
+			host[i] < 0 || guest[i] < 0)
+			return err_set(e, EINVAL,
+				"--pass-fd=%s: must be M:N, "
+				"two descriptor numbers",
+				l->v[i]);
 		if (fcntl(host[i], F_GETFD) < 0)
-			return err_set(e, EBADF, "--pass-fd=%s: descriptor %d "
-				"is not open", l->v[i], host[i]);
+			return err_set(e, EBADF,
+				"--pass-fd=%s: descriptor %d "
+				"is not open",
+				l->v[i], host[i]);
 	}
 	return l ? (int)l->n : 0;
 }
@@ -131,28 +142,34 @@ static int check_spec(struct cstate *s, struct err *e)
 			snprintf(first + strlen(first),
 				sizeof first - strlen(first), "%s%s",
 				i ? ", " : "", platform_list()[i]->name);
-		return err_set(e, ENOTSUP, "--platform=%s: there is no such "
-			"platform here, only: %s", s->conf.platform, first);
+		return err_set(e, ENOTSUP,
+			"--platform=%s: there is no such "
+			"platform here, only: %s",
+			s->conf.platform, first);
 	}
 	if (stat(s->spec.root, &st))
 		return err_set(e, errno, "config.json: root.path %s: %s",
 			s->spec.root, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ENOTDIR, "config.json: root.path %s: not a "
-			"directory", s->spec.root);
+		return err_set(e, ENOTDIR,
+			"config.json: root.path %s: not a "
+			"directory",
+			s->spec.root);
 	if (geteuid() && !s->conf.nonroot)
-		return err_set(e, EPERM, "containers need root: use sudo, or "
+		return err_set(e, EPERM,
+			"containers need root: use sudo, or "
 			"try -TESTONLY-unsafe-nonroot");
 	if (s->conf.nonroot && geteuid())
-		dprintf(2, "runsc: -TESTONLY-unsafe-nonroot: gofer and sandbox "
+		dprintf(2,
+			"runsc: -TESTONLY-unsafe-nonroot: gofer and sandbox "
 			"run as user %d, with your rights on files and "
 			"processes if they escape their namespaces\n",
 			geteuid());
 	return 0;
 }
 
-static int load_spec(struct cstate *s, const struct create_opts *o,
-	struct err *e)
+static int load_spec(
+	struct cstate *s, const struct create_opts *o, struct err *e)
 {
 	if (o->spec_text)
 		return spec_parse(&s->spec, o->spec_text, strlen(o->spec_text),
@@ -182,13 +199,15 @@ static int make_console(struct cstate *s, struct create_opts *o,
 		stdio[i] = i;
 	if (!s->spec.process.terminal) {
 		if (have_socket)
-			return err_set(e, EINVAL, "--console-socket is given, "
+			return err_set(e, EINVAL,
+				"--console-socket is given, "
 				"but process.terminal is false in "
 				"config.json");
 		return 0;
 	}
 	if (!have_socket && !o->relay)
-		return err_set(e, EINVAL, "process.terminal is true in "
+		return err_set(e, EINVAL,
+			"process.terminal is true in "
 			"config.json: --console-socket must say who gets the "
 			"terminal");
 	if (console_open(c, e))
@@ -211,7 +230,7 @@ static int run_create_hooks(struct cstate *s, struct err *e)
 		err = hooks_run(s, HOOK_CREATE_CONTAINER, e);
 	if (!err && s->spec.nhooks[HOOK_START_CONTAINER])
 		log_warn("startContainer hooks are left out: they cannot run "
-			"inside yet");
+			 "inside yet");
 	return err;
 }
 
@@ -250,9 +269,14 @@ int sandbox_create(struct cstate *s, const struct config *conf, const char *id,
 {
 	struct console con = { -1, -1 };
 	struct cgroup g = { .n = 0 };
-	struct spawn sp = { .state = s, .cgroup = &g, .attached = o->attached,
-		.hold_gofer = -1, .hold_sandbox = -1, .boot = -1,
-		.gofer_err = -1, .stderr_log = -1 };
+	struct spawn sp = { .state = s,
+		.cgroup = &g,
+		.attached = o->attached,
+		.hold_gofer = -1,
+		.hold_sandbox = -1,
+		.boot = -1,
+		.gofer_err = -1,
+		.stderr_log = -1 };
 	char cwd[PATH_MAX];
 	int err;
 
@@ -262,8 +286,9 @@ int sandbox_create(struct cstate *s, const struct config *conf, const char *id,
 	if (o->bundle && o->bundle[0] == '/')
 		s->bundle = xstrdup(o->bundle);
 	else if (getcwd(cwd, sizeof cwd))
-		s->bundle = xasprintf("%s%s%s", cwd, o->bundle && o->bundle[0] ?
-			"/" : "", o->bundle ? o->bundle : "");
+		s->bundle = xasprintf("%s%s%s", cwd,
+			o->bundle && o->bundle[0] ? "/" : "",
+			o->bundle ? o->bundle : "");
 	else
 		err_set(e, errno, "current directory: %s", strerror(errno));
 	err = s->bundle ? load_spec(s, o, e) : -e->code;
@@ -286,7 +311,8 @@ int sandbox_create(struct cstate *s, const struct config *conf, const char *id,
 
 /* --- start and end */
 
-/* Until the parent, whoever it is now, has reaped it: engines look at /proc/PID. */
+/* Until the parent, whoever it is now, has reaped it: engines look at
+ * /proc/PID. */
 static void wait_reaped(pid_t pid)
 {
 	struct timespec ts = { 0, 1000000 };
@@ -303,13 +329,14 @@ int sandbox_start(struct cstate *s, struct err *e)
 	int err;
 
 	if (s->status != ST_CREATED)
-		return err_set(e, EINVAL, "container \"%s\" is %s: only a "
-			"created container can be started", s->id,
-			status_names[s->status]);
+		return err_set(e, EINVAL,
+			"container \"%s\" is %s: only a "
+			"created container can be started",
+			s->id, status_names[s->status]);
 	d = json_new(JSON_OBJECT);
 	json_add_str(d, json_root(d), "cid", s->id);
-	err = sandbox_call(s, "containerManager.StartRoot", json_root(d), NULL,
-		e);
+	err = sandbox_call(
+		s, "containerManager.StartRoot", json_root(d), NULL, e);
 	json_free(d);
 	if (!err) {
 		s->status = ST_RUNNING;
@@ -375,8 +402,8 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void pass_signals(const struct cstate *s, int sfd,
-	const struct relay *relay)
+static void pass_signals(
+	const struct cstate *s, int sfd, const struct relay *relay)
 {
 	struct signalfd_siginfo si;
 	struct err e = { 0 };
@@ -387,8 +414,8 @@ static void pass_signals(const struct cstate *s, int sfd,
 			(void)relay_resize(relay);
 			continue;
 		}
-		err = sandbox_signal(s, 0, false, relay != NULL, si.ssi_signo,
-			&e);
+		err = sandbox_signal(
+			s, 0, false, relay != NULL, si.ssi_signo, &e);
 		if (err)
 			log_debug("signal %u not passed on: %s", si.ssi_signo,
 				e.msg);
@@ -439,18 +466,43 @@ int sandbox_supervise(struct cstate *s, struct relay *relay, struct err *e)
 
 /* --- names */
 
-static const struct { const char *name; int sig; } signals[] = {
-	{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT },
-	{ "ILL", SIGILL }, { "TRAP", SIGTRAP }, { "ABRT", SIGABRT },
-	{ "IOT", SIGABRT }, { "BUS", SIGBUS }, { "FPE", SIGFPE },
-	{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "SEGV", SIGSEGV },
-	{ "USR2", SIGUSR2 }, { "PIPE", SIGPIPE }, { "ALRM", SIGALRM },
-	{ "TERM", SIGTERM }, { "STKFLT", 16 }, { "CHLD", SIGCHLD },
-	{ "CLD", SIGCHLD }, { "CONT", SIGCONT }, { "STOP", SIGSTOP },
-	{ "TSTP", SIGTSTP }, { "TTIN", SIGTTIN }, { "TTOU", SIGTTOU },
-	{ "URG", SIGURG }, { "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF }, { "WINCH", SIGWINCH },
-	{ "IO", SIGIO }, { "POLL", SIGIO }, { "PWR", SIGPWR },
+static const struct {
+	const char *name;
+	int sig;
+} signals[] = {
+	{ "HUP", SIGHUP },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "ILL", SIGILL },
+	{ "TRAP", SIGTRAP },
+	{ "ABRT", SIGABRT },
+	{ "IOT", SIGABRT },
+	{ "BUS", SIGBUS },
+	{ "FPE", SIGFPE },
+	{ "KILL", SIGKILL },
+	{ "USR1", SIGUSR1 },
+	{ "SEGV", SIGSEGV },
+	{ "USR2", SIGUSR2 },
+	{ "PIPE", SIGPIPE },
+	{ "ALRM", SIGALRM },
+	{ "TERM", SIGTERM },
+	{ "STKFLT", 16 },
+	{ "CHLD", SIGCHLD },
+	{ "CLD", SIGCHLD },
+	{ "CONT", SIGCONT },
+	{ "STOP", SIGSTOP },
+	{ "TSTP", SIGTSTP },
+	{ "TTIN", SIGTTIN },
+	{ "TTOU", SIGTTOU },
+	{ "URG", SIGURG },
+	{ "XCPU", SIGXCPU },
+	{ "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM },
+	{ "PROF", SIGPROF },
+	{ "WINCH", SIGWINCH },
+	{ "IO", SIGIO },
+	{ "POLL", SIGIO },
+	{ "PWR", SIGPWR },
 	{ "SYS", SIGSYS },
 };
 

@@ -2,11 +2,11 @@
  * spawn.c - the two processes of a sandbox: gofer and kernel.
  *
  * Theory of operation.  The command clones the gofer (mount namespace) and the
- * sandbox (user, pid, ipc, uts, mount and, when the spec asks, net namespace).  Each
- * child first waits for one byte on its hold pipe; end of file there means that
- * the command died, and the child ends.  Between clone and that byte the command
- * writes the id maps, moves the sandbox into its cgroup, saves both pids in the
- * state file and runs the hooks that want to see the namespaces.
+ * sandbox (user, pid, ipc, uts, mount and, when the spec asks, net namespace).
+ * Each child first waits for one byte on its hold pipe; end of file there means
+ * that the command died, and the child ends.  Between clone and that byte the
+ * command writes the id maps, moves the sandbox into its cgroup, saves both
+ * pids in the state file and runs the hooks that want to see the namespaces.
  *
  * The children do the isolation that needs privilege before they execute
  * themselves: the new program begins where no host file has a name.
@@ -83,8 +83,8 @@ void donor_fd(struct donor *d, const char *flag, int fd)
 	d->fd[d->nfds++] = fd;
 }
 
-void donor_globals(struct donor *d, const struct config *conf, int log_fd,
-	int debug_fd)
+void donor_globals(
+	struct donor *d, const struct config *conf, int log_fd, int debug_fd)
 {
 	static const char *const formats[] = { "text", "json", "json-k8s" };
 	char *args[64];
@@ -114,11 +114,12 @@ static int lift(int fd, int min, struct err *e)
 	int up = fcntl(fd, F_DUPFD_CLOEXEC, min);
 
 	return up < 0 ? err_set(e, errno, "descriptor %d: %s", fd,
-		strerror(errno)) : up;
+				strerror(errno))
+		      : up;
 }
 
-int donor_place(struct donor *d, const int stdio[3], int *exe, int *hold,
-	struct err *e)
+int donor_place(
+	struct donor *d, const int stdio[3], int *exe, int *hold, struct err *e)
 {
 	int top = 3 + (int)d->nfds + 2, std[3], keep[2];
 	int *extra[2] = { exe, hold };
@@ -166,14 +167,14 @@ static int copy_exe(int fd, struct err *e)
 	own_fd int out = memfd_create("runsc", MFD_CLOEXEC);
 
 	if (in < 0 || out < 0)
-		return err_set(e, errno, "copying the program: %s",
-			strerror(errno));
+		return err_set(
+			e, errno, "copying the program: %s", strerror(errno));
 	while ((n = read(in, buf, sizeof buf)) > 0)
 		if (write_full(out, buf, n))
 			n = -1;
 	if (n < 0 || fchmod(out, 0755))
-		return err_set(e, errno, "copying the program: %s",
-			strerror(errno));
+		return err_set(
+			e, errno, "copying the program: %s", strerror(errno));
 	close(fd);
 	return give_fd(&out);
 }
@@ -184,8 +185,10 @@ int self_exe(struct err *e)
 	struct stat st;
 
 	if (fd < 0)
-		return err_set(e, errno, "/proc/self/exe: %s (is /proc "
-			"mounted?)", strerror(errno));
+		return err_set(e, errno,
+			"/proc/self/exe: %s (is /proc "
+			"mounted?)",
+			strerror(errno));
 	if (fstat(fd, &st) == 0 && (st.st_mode & 05) == 05)
 		return fd;
 	return copy_exe(fd, e);
@@ -245,8 +248,8 @@ struct child {
 	struct spawn *s;
 	struct donor d;
 	int exe, hold;
-	size_t report;			/* index in donor of the socket for errors */
-	int mounts, proc;		/* gofer: indices of --mounts-fd, --proc-fd */
+	size_t report;    /* index in donor of the socket for errors */
+	int mounts, proc; /* gofer: indices of --mounts-fd, --proc-fd */
 	bool userns;
 };
 
@@ -279,7 +282,7 @@ static NORETURN void gofer_child(struct child *c)
 		tell_and_die(report, &e);
 	}
 	if (gofer_root(&c->s->state->spec, config_root(&c->s->state->conf),
-		3 + c->mounts, &e))
+		    3 + c->mounts, &e))
 		tell_and_die(report, &e);
 	execute(c->exe, c->d.argv, report, &e);
 }
@@ -318,14 +321,14 @@ static unsigned count_cpus(const struct spawn *s)
 	if (!s->state->conf.cpu_from_quota || quota <= 0)
 		return n;
 	want = (quota + (period > 0 ? period : 100000) - 1) /
-		(period > 0 ? period : 100000);
+	       (period > 0 ? period : 100000);
 	return want < 2 ? MIN(n, 2U) : MIN(n, want);
 }
 
 static uint64_t total_memory(const struct spawn *s)
 {
-	int64_t limit = json_int(json_path(s->state->spec.resources,
-		"memory.limit"), 0);
+	int64_t limit = json_int(
+		json_path(s->state->spec.resources, "memory.limit"), 0);
 	struct sysinfo si;
 	uint64_t total = 0;
 
@@ -339,7 +342,7 @@ static uint64_t total_memory(const struct spawn *s)
 #define MAX_IO 250
 
 struct plumbing {
-	int io[MAX_IO][2];		/* [0] gofer, [1] sandbox */
+	int io[MAX_IO][2]; /* [0] gofer, [1] sandbox */
 	size_t nio;
 	int spec, mounts[2], boot[2], gofer_err[2];
 };
@@ -374,8 +377,8 @@ static void plumbing_fini(struct plumbing *p)
 
 static int spec_memfd(const struct spec *spec, struct err *e)
 {
-	own_fd int fd = memfd_create("config.json",
-		MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	own_fd int fd =
+		memfd_create("config.json", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0 || write_full(fd, spec->text, spec->len) ||
 		lseek(fd, 0, SEEK_SET))
@@ -393,23 +396,25 @@ static int plumb(struct plumbing *p, const struct spec *spec, struct err *e)
 	for (size_t i = 0; i < spec->nmounts; i++)
 		want += spec->mounts[i].bind;
 	if (want > MAX_IO)
-		return err_set(e, E2BIG, "%zu bind mounts: at most %d are "
-			"possible", want - 1, MAX_IO - 1);
+		return err_set(e, E2BIG,
+			"%zu bind mounts: at most %d are "
+			"possible",
+			want - 1, MAX_IO - 1);
 	p->spec = spec_memfd(spec, e);
 	if (p->spec < 0)
 		return -e->code;
 	for (; p->nio < want; p->nio++)
 		if (p9_socketpair(p->io[p->nio]))
-			return err_set(e, errno, "socketpair: %s",
-				strerror(errno));
+			return err_set(
+				e, errno, "socketpair: %s", strerror(errno));
 	if (pipe2(p->mounts, O_CLOEXEC) || pipe2(p->gofer_err, O_CLOEXEC) ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->boot))
 		return err_set(e, errno, "pipe: %s", strerror(errno));
 	return 0;
 }
 
-static int start_gofer(struct spawn *s, struct plumbing *p, int exe,
-	struct err *e)
+static int start_gofer(
+	struct spawn *s, struct plumbing *p, int exe, struct err *e)
 {
 	struct child c = { .s = s, .exe = exe };
 	const struct config *conf = &s->state->conf;
@@ -444,37 +449,38 @@ static int start_gofer(struct spawn *s, struct plumbing *p, int exe,
 	close(hold[0]);
 	s->hold_gofer = hold[1];
 	if (pid < 0)
-		return err_set(e, errno, "starting the gofer: %s",
-			strerror(errno));
+		return err_set(
+			e, errno, "starting the gofer: %s", strerror(errno));
 	s->state->gofer = proc_of(pid);
 	return 0;
 }
 
 /* clone(2) with the namespaces, without the one that this host refuses. */
-static pid_t clone_sandbox(struct child *c, unsigned long flags,
-	struct err *e)
+static pid_t clone_sandbox(struct child *c, unsigned long flags, struct err *e)
 {
 	pid_t pid = clone_child(flags | CLONE_NEWUSER);
 
 	c->userns = true;
 	if (pid >= 0 || (errno != EPERM && errno != EINVAL && errno != ENOSPC &&
-		errno != EUSERS))
+				errno != EUSERS))
 		return pid;
 	if (c->s->state->spec.ns[NS_USER].present)
-		return err_set(e, errno, "linux.namespaces asks for a user "
+		return err_set(e, errno,
+			"linux.namespaces asks for a user "
 			"namespace, but this host makes none (%s): see "
 			"user.max_user_namespaces in sysctl",
 			strerror(errno));
 	log_warn("this host makes no user namespace (%s): the sandbox runs "
-		"as nobody without one", strerror(errno));
+		 "as nobody without one",
+		strerror(errno));
 	c->userns = false;
 	return clone_child(flags);
 }
 
 static unsigned long sandbox_namespaces(const struct spec *spec)
 {
-	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
-		CLONE_NEWUTS;
+	unsigned long flags =
+		CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
 	if (spec->ns[NS_NET].present && !spec->ns[NS_NET].path)
 		flags |= CLONE_NEWNET;
@@ -491,8 +497,10 @@ static int enter_netns(const struct spec *spec, int *old, struct err *e)
 		return 0;
 	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(e, errno, "linux.namespaces: network namespace "
-			"%s: %s", path, strerror(errno));
+		return err_set(e, errno,
+			"linux.namespaces: network namespace "
+			"%s: %s",
+			path, strerror(errno));
 	*old = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (*old < 0 || setns(fd, CLONE_NEWNET))
 		return err_set(e, errno, "entering network namespace %s: %s",
@@ -500,8 +508,8 @@ static int enter_netns(const struct spec *spec, int *old, struct err *e)
 	return 0;
 }
 
-static int start_sandbox(struct spawn *s, struct plumbing *p, int exe,
-	struct err *e)
+static int start_sandbox(
+	struct spawn *s, struct plumbing *p, int exe, struct err *e)
 {
 	struct child c = { .s = s, .exe = exe };
 	const struct config *conf = &s->state->conf;
@@ -550,8 +558,9 @@ static int start_sandbox(struct spawn *s, struct plumbing *p, int exe,
 	close(hold[0]);
 	s->hold_sandbox = hold[1];
 	if (pid < 0)
-		return e->code ? -e->code : err_set(e, errno,
-			"starting the sandbox: %s", strerror(errno));
+		return e->code ? -e->code
+			       : err_set(e, errno, "starting the sandbox: %s",
+					 strerror(errno));
 	s->state->sandbox = proc_of(pid);
 	return 0;
 }
@@ -589,8 +598,8 @@ static int write_proc(pid_t pid, const char *file, const char *text)
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-static int write_maps(pid_t pid, unsigned inside, unsigned uid, unsigned gid,
-	struct err *e)
+static int write_maps(
+	pid_t pid, unsigned inside, unsigned uid, unsigned gid, struct err *e)
 {
 	char umap[40], gmap[40];
 	int err;
@@ -603,7 +612,8 @@ static int write_maps(pid_t pid, unsigned inside, unsigned uid, unsigned gid,
 	if (!err)
 		err = write_proc(pid, "gid_map", gmap);
 	return err ? err_set(e, -err, "user id map of process %d: %s", pid,
-		strerror(-err)) : 0;
+			     strerror(-err))
+		   : 0;
 }
 
 static bool same_userns(pid_t pid)
@@ -613,7 +623,7 @@ static bool same_userns(pid_t pid)
 
 	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
 	return !stat(path, &a) && !stat("/proc/self/ns/user", &b) &&
-		a.st_ino == b.st_ino;
+	       a.st_ino == b.st_ino;
 }
 
 /* Score first: lowering it needs a capability that some hosts withhold. */
@@ -647,7 +657,7 @@ int spawn_go(struct spawn *s, struct err *e)
 	if (uid && !same_userns(gofer) && write_maps(gofer, 0, uid, gid, e))
 		return -e->code;
 	if (!same_userns(pid) && write_maps(pid, NOBODY, uid ? uid : NOBODY,
-		uid ? gid : NOBODY, e))
+					 uid ? gid : NOBODY, e))
 		return -e->code;
 	set_oom_score(s);
 	if (cgroup_enter(s->cgroup, pid, e))
@@ -684,13 +694,15 @@ static int sandbox_died(struct spawn *s, struct err *e)
 		;
 	last_words(s, words, sizeof words);
 	if (WIFSIGNALED(status))
-		return err_set(e, EPIPE, "the sandbox was killed by signal %d "
-			"(%s) before it was ready%s%s", WTERMSIG(status),
-			strsignal(WTERMSIG(status)), words[0] ? ": " : "",
-			words);
-	return err_set(e, EPIPE, "the sandbox ended with status %d before it "
-		"was ready%s%s", WEXITSTATUS(status), words[0] ? ": " : "",
-		words);
+		return err_set(e, EPIPE,
+			"the sandbox was killed by signal %d "
+			"(%s) before it was ready%s%s",
+			WTERMSIG(status), strsignal(WTERMSIG(status)),
+			words[0] ? ": " : "", words);
+	return err_set(e, EPIPE,
+		"the sandbox ended with status %d before it "
+		"was ready%s%s",
+		WEXITSTATUS(status), words[0] ? ": " : "", words);
 }
 
 /* True, with the gofer's own sentence in @e, when it failed. */

@@ -29,12 +29,12 @@ const char *const spec_hook_names[HOOK_COUNT] = { "prestart", "createRuntime",
 
 struct reader {
 	struct err *e;
-	const char *file;		/* "config.json" */
-	int err;			/* sticky */
+	const char *file; /* "config.json" */
+	int err;          /* sticky */
 };
 
-static void PRINTF(3, 4) bad(struct reader *r, const struct json *j,
-	const char *fmt, ...)
+static void PRINTF(3, 4)
+	bad(struct reader *r, const struct json *j, const char *fmt, ...)
 {
 	char msg[300];
 	va_list ap;
@@ -45,8 +45,8 @@ static void PRINTF(3, 4) bad(struct reader *r, const struct json *j,
 	vsnprintf(msg, sizeof msg, fmt, ap);
 	va_end(ap);
 	if (j)
-		r->err = err_set(r->e, EINVAL, "%s line %u: %s", r->file,
-			j->line, msg);
+		r->err = err_set(
+			r->e, EINVAL, "%s line %u: %s", r->file, j->line, msg);
 	else
 		r->err = err_set(r->e, EINVAL, "%s: %s", r->file, msg);
 }
@@ -136,7 +136,8 @@ static const char **get_strs(struct reader *r, const struct json *obj,
 	if (!a)
 		return NULL;
 	v = xzalloc((a->n + 1) * sizeof *v);
-	json_for_each(p, a) {
+	json_for_each(p, a)
+	{
 		if (p->type != JSON_STRING || strlen(p->v.s) != p->n) {
 			bad(r, p, "%s%s[%zu]: must be a string", where, key, n);
 			break;
@@ -148,7 +149,10 @@ static const char **get_strs(struct reader *r, const struct json *obj,
 
 /* --- process */
 
-static const struct { const char *name; int resource; } rlimit_names[] = {
+static const struct {
+	const char *name;
+	int resource;
+} rlimit_names[] = {
 	{ "RLIMIT_AS", RLIMIT_AS },
 	{ "RLIMIT_CORE", RLIMIT_CORE },
 	{ "RLIMIT_CPU", RLIMIT_CPU },
@@ -197,7 +201,8 @@ static void read_rlimits(struct reader *r, const struct json *obj,
 	if (!a || !a->n)
 		return;
 	p->rlimits = xzalloc(a->n * sizeof *p->rlimits);
-	json_for_each(j, a) {
+	json_for_each(j, a)
+	{
 		struct spec_rlimit *l = &p->rlimits[p->nrlimits];
 		snprintf(where, sizeof where, "%srlimits[%zu].", what,
 			p->nrlimits);
@@ -231,7 +236,8 @@ static uint64_t read_caps(struct reader *r, const struct json *obj,
 
 	snprintf(where, sizeof where, "%scapabilities.", what);
 	a = get(r, obj, where, key, JSON_ARRAY);
-	json_for_each(j, a) {
+	json_for_each(j, a)
+	{
 		int cap = cap_by_name(json_str(j, ""));
 		/* Newer kernels' capabilities: nobody here can have them. */
 		if (cap >= 0)
@@ -257,7 +263,8 @@ static void read_user(struct reader *r, const struct json *obj,
 	if (!a || !a->n)
 		return;
 	p->groups = xzalloc(a->n * sizeof *p->groups);
-	json_for_each(j, a) {
+	json_for_each(j, a)
+	{
 		int64_t gid = json_int(j, -1);
 		if (gid < 0 || gid >= UINT32_MAX)
 			bad(r, j, "%sadditionalGids: must hold group numbers",
@@ -274,10 +281,10 @@ static void read_process(struct reader *r, const struct json *j,
 
 	p->terminal = get_bool(r, j, what, "terminal");
 	size = get(r, j, what, "consoleSize", JSON_OBJECT);
-	p->rows = get_int(r, size, "process.consoleSize.", "height", 0,
-		UINT16_MAX);
-	p->cols = get_int(r, size, "process.consoleSize.", "width", 0,
-		UINT16_MAX);
+	p->rows = get_int(
+		r, size, "process.consoleSize.", "height", 0, UINT16_MAX);
+	p->cols = get_int(
+		r, size, "process.consoleSize.", "width", 0, UINT16_MAX);
 	read_user(r, j, what, p);
 	p->args = get_strs(r, j, what, "args");
 	if (!p->args || !p->args[0])
@@ -301,7 +308,7 @@ static void read_process(struct reader *r, const struct json *j,
 	p->effective = read_caps(r, caps, what, "effective") & p->permitted;
 	p->inheritable = read_caps(r, caps, what, "inheritable");
 	p->ambient = read_caps(r, caps, what, "ambient") & p->permitted &
-		p->inheritable;
+		     p->inheritable;
 	read_rlimits(r, j, what, p);
 	p->no_new_privs = get_bool(r, j, what, "noNewPrivileges");
 	p->set_oom = get(r, j, what, "oomScoreAdj", JSON_INT) != NULL;
@@ -333,7 +340,10 @@ void spec_process_fini(struct spec_process *p)
 
 /* --- mounts */
 
-static const struct { const char *name; unsigned set, clear; } mount_flags[] = {
+static const struct {
+	const char *name;
+	unsigned set, clear;
+} mount_flags[] = {
 	{ "defaults", 0, 0 },
 	{ "ro", MS_RDONLY, 0 },
 	{ "rro", MS_RDONLY, 0 },
@@ -360,11 +370,16 @@ static const struct { const char *name; unsigned set, clear; } mount_flags[] = {
 	{ "bind", MS_BIND, 0 },
 	{ "rbind", MS_BIND | MS_REC, 0 },
 	/* Propagation ends at the sandbox: there is nothing to propagate to. */
-	{ "private", 0, 0 }, { "rprivate", 0, 0 },
-	{ "shared", 0, 0 }, { "rshared", 0, 0 },
-	{ "slave", 0, 0 }, { "rslave", 0, 0 },
-	{ "unbindable", 0, 0 }, { "runbindable", 0, 0 },
-	{ "nofail", 0, 0 }, { "_netdev", 0, 0 },
+	{ "private", 0, 0 },
+	{ "rprivate", 0, 0 },
+	{ "shared", 0, 0 },
+	{ "rshared", 0, 0 },
+	{ "slave", 0, 0 },
+	{ "rslave", 0, 0 },
+	{ "unbindable", 0, 0 },
+	{ "runbindable", 0, 0 },
+	{ "nofail", 0, 0 },
+	{ "_netdev", 0, 0 },
 };
 
 static bool mount_flag(struct spec_mount *m, const char *opt)
@@ -400,8 +415,8 @@ static void read_mount_options(struct reader *r, const struct json *j,
 	}
 }
 
-static void read_mounts(struct reader *r, struct spec *s,
-	const struct json *root)
+static void read_mounts(
+	struct reader *r, struct spec *s, const struct json *root)
 {
 	const struct json *a = get(r, root, "", "mounts", JSON_ARRAY), *j;
 	char where[40];
@@ -409,7 +424,8 @@ static void read_mounts(struct reader *r, struct spec *s,
 	if (!a || !a->n)
 		return;
 	s->mounts = xzalloc(a->n * sizeof *s->mounts);
-	json_for_each(j, a) {
+	json_for_each(j, a)
+	{
 		struct spec_mount *m = &s->mounts[s->nmounts];
 		snprintf(where, sizeof where, "mounts[%zu].", s->nmounts++);
 		m->line = j->line;
@@ -423,8 +439,8 @@ static void read_mounts(struct reader *r, struct spec *s,
 				where);
 		read_mount_options(r, j, where, m);
 		m->bind = (m->flags & MS_BIND) ||
-			(m->type && (!strcmp(m->type, "bind") ||
-				!strcmp(m->type, "rbind")));
+			  (m->type && (!strcmp(m->type, "bind") ||
+					      !strcmp(m->type, "rbind")));
 		m->flags &= ~(MS_BIND | MS_REC);
 		if (m->bind && (!m->source || !m->source[0]))
 			bad(r, j, "%ssource: missing", where);
@@ -441,8 +457,8 @@ static void read_mounts(struct reader *r, struct spec *s,
 
 /* --- hooks, namespaces and the rest */
 
-static void read_hooks(struct reader *r, struct spec *s,
-	const struct json *root)
+static void read_hooks(
+	struct reader *r, struct spec *s, const struct json *root)
 {
 	const struct json *hooks = get(r, root, "", "hooks", JSON_OBJECT);
 	const struct json *a, *j;
@@ -453,7 +469,8 @@ static void read_hooks(struct reader *r, struct spec *s,
 		if (!a || !a->n)
 			continue;
 		s->hooks[k] = xzalloc(a->n * sizeof *s->hooks[k]);
-		json_for_each(j, a) {
+		json_for_each(j, a)
+		{
 			struct spec_hook *h = &s->hooks[k][s->nhooks[k]];
 			snprintf(where, sizeof where, "hooks.%s[%zu].",
 				spec_hook_names[k], s->nhooks[k]++);
@@ -463,14 +480,14 @@ static void read_hooks(struct reader *r, struct spec *s,
 					where);
 			h->args = get_strs(r, j, where, "args");
 			h->env = get_strs(r, j, where, "env");
-			h->timeout = get_int(r, j, where, "timeout", 0,
-				INT_MAX);
+			h->timeout =
+				get_int(r, j, where, "timeout", 0, INT_MAX);
 		}
 	}
 }
 
-static void read_namespaces(struct reader *r, struct spec *s,
-	const struct json *lin)
+static void read_namespaces(
+	struct reader *r, struct spec *s, const struct json *lin)
 {
 	static const char *const names[NS_COUNT] = { "user", "pid", "network",
 		"ipc", "uts", "mount", "cgroup", "time" };
@@ -479,7 +496,8 @@ static void read_namespaces(struct reader *r, struct spec *s,
 	size_t n = 0;
 
 	a = get(r, lin, "linux.", "namespaces", JSON_ARRAY);
-	json_for_each(j, a) {
+	json_for_each(j, a)
+	{
 		snprintf(where, sizeof where, "linux.namespaces[%zu].", n++);
 		const char *type = get_str(r, j, where, "type");
 		const char *path = get_str(r, j, where, "path");
@@ -491,8 +509,10 @@ static void read_namespaces(struct reader *r, struct spec *s,
 		while (k < NS_COUNT && strcmp(names[k], type))
 			k++;
 		if (k == NS_COUNT) {
-			bad(r, j, "%stype: there is no namespace called "
-				"\"%.40s\"", where, type);
+			bad(r, j,
+				"%stype: there is no namespace called "
+				"\"%.40s\"",
+				where, type);
 			return;
 		}
 		if (s->ns[k].present)
@@ -504,8 +524,8 @@ static void read_namespaces(struct reader *r, struct spec *s,
 	}
 }
 
-static void read_sysctl(struct reader *r, struct spec *s,
-	const struct json *lin)
+static void read_sysctl(
+	struct reader *r, struct spec *s, const struct json *lin)
 {
 	const struct json *o = get(r, lin, "linux.", "sysctl", JSON_OBJECT), *j;
 	size_t n = 0;
@@ -513,7 +533,8 @@ static void read_sysctl(struct reader *r, struct spec *s,
 	if (!o || !o->n)
 		return;
 	s->sysctl = xzalloc((o->n + 1) * sizeof *s->sysctl);
-	json_for_each(j, o) {
+	json_for_each(j, o)
+	{
 		if (j->type != JSON_STRING) {
 			bad(r, j, "linux.sysctl.%s: must be a string", j->key);
 			return;
@@ -522,8 +543,8 @@ static void read_sysctl(struct reader *r, struct spec *s,
 	}
 }
 
-static void read_linux(struct reader *r, struct spec *s,
-	const struct json *root)
+static void read_linux(
+	struct reader *r, struct spec *s, const struct json *root)
 {
 	const struct json *lin = get(r, root, "", "linux", JSON_OBJECT);
 
@@ -538,8 +559,8 @@ static void read_linux(struct reader *r, struct spec *s,
 	s->seccomp = get(r, lin, "linux.", "seccomp", JSON_OBJECT) != NULL;
 }
 
-static void read_root(struct reader *r, struct spec *s,
-	const struct json *doc, const char *bundle)
+static void read_root(struct reader *r, struct spec *s, const struct json *doc,
+	const char *bundle)
 {
 	const struct json *j = get(r, doc, "", "root", JSON_OBJECT);
 	const char *path = get_str(r, j, "root.", "path");
@@ -557,19 +578,18 @@ static void read_root(struct reader *r, struct spec *s,
 		s->root = xasprintf("%s/%s", bundle, path);
 }
 
-static void read_annotations(struct reader *r, struct spec *s,
-	const struct json *root)
+static void read_annotations(
+	struct reader *r, struct spec *s, const struct json *root)
 {
 	const struct json *p;
 
 	s->annotations = get(r, root, "", "annotations", JSON_OBJECT);
-	json_for_each(p, s->annotations)
-		if (p->type != JSON_STRING)
-			bad(r, p, "annotations.%s: must be a string", p->key);
+	json_for_each(p, s->annotations) if (p->type != JSON_STRING)
+		bad(r, p, "annotations.%s: must be a string", p->key);
 }
 
-static void read_version(struct reader *r, struct spec *s,
-	const struct json *root)
+static void read_version(
+	struct reader *r, struct spec *s, const struct json *root)
 {
 	s->version = get_str(r, root, "", "ociVersion");
 	if (!s->version)
@@ -580,8 +600,8 @@ static void read_version(struct reader *r, struct spec *s,
 			s->version);
 }
 
-int spec_parse(struct spec *s, const char *text, size_t len,
-	const char *bundle, struct err *e)
+int spec_parse(struct spec *s, const char *text, size_t len, const char *bundle,
+	struct err *e)
 {
 	struct reader r = { .e = e, .file = "config.json" };
 	const struct json *root, *p;
@@ -622,9 +642,11 @@ int spec_load(struct spec *s, const char *bundle, struct err *e)
 	own_mem char *text = read_file(AT_FDCWD, path, SPEC_MAX, &len, e);
 
 	if (!text && e->code == ENOENT)
-		return err_set(e, ENOENT, "%s: no such file: --bundle must "
+		return err_set(e, ENOENT,
+			"%s: no such file: --bundle must "
 			"name a directory that holds a config.json (`runsc "
-			"spec` writes one)", path);
+			"spec` writes one)",
+			path);
 	if (!text)
 		return -e->code;
 	return spec_parse(s, text, len, bundle, e);

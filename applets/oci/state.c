@@ -25,8 +25,8 @@
 #define STATE_MAX (8 << 20)
 #define MAX_FLAGS 64
 
-const char *const status_names[] = { "creating", "created", "running",
-	"paused", "stopped" };
+const char *const status_names[] = { "creating", "created", "running", "paused",
+	"stopped" };
 
 int state_check_id(const char *id, struct err *e)
 {
@@ -34,15 +34,17 @@ int state_check_id(const char *id, struct err *e)
 
 	for (size_t i = 0; i < n; i++)
 		if (!isalnum((unsigned char)id[i]) && !strchr("_+-.", id[i]))
-			return err_set(e, EINVAL, "container id \"%.80s\": "
+			return err_set(e, EINVAL,
+				"container id \"%.80s\": "
 				"only letters, digits and _ + - . are allowed",
 				id);
 	if (!n || !strcmp(id, ".") || !strcmp(id, ".."))
-		return err_set(e, EINVAL, "container id \"%s\" is no name",
-			id);
+		return err_set(e, EINVAL, "container id \"%s\" is no name", id);
 	if (n > ID_MAX)
-		return err_set(e, EINVAL, "container id is longer than %d "
-			"characters", ID_MAX);
+		return err_set(e, EINVAL,
+			"container id is longer than %d "
+			"characters",
+			ID_MAX);
 	return 0;
 }
 
@@ -62,9 +64,10 @@ static int make_root(const char *root, struct err *e)
 		char c = *p;
 		*p = 0;
 		if (mkdir(buf, 0711) && errno != EEXIST)
-			return err_set(e, errno, "state directory %s: %s "
-				"(--root names another one)", buf,
-				strerror(errno));
+			return err_set(e, errno,
+				"state directory %s: %s "
+				"(--root names another one)",
+				buf, strerror(errno));
 		*p = c;
 		if (!c)
 			return 0;
@@ -77,11 +80,11 @@ int state_lock(struct cstate *s, struct err *e)
 	struct stat st, now;
 
 	for (;;) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-			0600);
+		int fd = open(
+			path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
-			return err_set(e, errno, "%s: %s", path,
-				strerror(errno));
+			return err_set(
+				e, errno, "%s: %s", path, strerror(errno));
 		while (flock(fd, LOCK_EX)) {
 			if (errno == EINTR)
 				continue;
@@ -136,8 +139,10 @@ int state_create(struct cstate *s, const struct config *conf, const char *id,
 	own_mem char *path = state_path(s, ".state");
 	if (access(path, F_OK) == 0) {
 		state_unlock(s);
-		return err_set(e, EEXIST, "container \"%s\" already exists: "
-			"delete it first or choose another id", id);
+		return err_set(e, EEXIST,
+			"container \"%s\" already exists: "
+			"delete it first or choose another id",
+			id);
 	}
 	s->created = now_ns();
 	s->owner = getuid();
@@ -194,8 +199,8 @@ int state_save(struct cstate *s, struct err *e)
 	int err;
 
 	json_free(d);
-	own_fd int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-		O_NOFOLLOW, 0600);
+	own_fd int fd = open(tmp,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(e, errno, "%s: %s", tmp, strerror(errno));
 	err = write_full(fd, text, strlen(text));
@@ -204,8 +209,10 @@ int state_save(struct cstate *s, struct err *e)
 	if (err) {
 		unlink(tmp);
 		return err_set(e, -err, "writing %s: %s%s", path,
-			strerror(-err), err == -ENOSPC ?
-			" (free some, or choose another --root)" : "");
+			strerror(-err),
+			err == -ENOSPC
+				? " (free some, or choose another --root)"
+				: "");
 	}
 	return 0;
 }
@@ -235,9 +242,10 @@ static int from_json(struct cstate *s, const struct json *root, struct err *e)
 		s->cgroup = xstrdup(json_str(json_get(root, "cgroup"), ""));
 	snprintf(s->sock, sizeof s->sock, "%s",
 		json_str(json_get(root, "socket"), ""));
-	json_for_each(p, json_get(root, "flags"))
-		if (config_apply(&s->conf, json_str(p, ""), e))
-			return -e->code;
+	json_for_each(
+		p, json_get(root, "flags")) if (config_apply(&s->conf,
+							json_str(p, ""),
+							e)) return -e->code;
 	if (!spec)
 		return 0;
 	own_mem char *text = json_print(spec, 0, false);
@@ -253,8 +261,8 @@ int state_reload(struct cstate *s, struct err *e)
 	int err;
 
 	if (!text && e->code == ENOENT)
-		return err_set(e, ENOENT, "container \"%s\" does not exist",
-			s->id);
+		return err_set(
+			e, ENOENT, "container \"%s\" does not exist", s->id);
 	if (!text)
 		return -e->code;
 	free(s->bundle);
