@@ -20,7 +20,12 @@ int anon_file_init(struct file *f, const struct file_ops *ops, int flags,
 		return err;
 	file_init(f, ops, flags, in, NULL, cred);
 	inode_put(in);
-	f->stream = true;
+	f->stream = !ops->seek;
+	return 0;
+}
+
+int64_t anon_seek(UNUSED struct file *f, UNUSED int64_t off, UNUSED int whence)
+{
 	return 0;
 }
 

@@ -429,7 +429,24 @@ LOCKS_UNCHECKED /* the last reference */
 	free(dp);
 }
 
+/* An open slave keeps its name in use after the master has gone. */
+static int devpts_revalidate(struct super *sb, struct dentry *d)
+{
+	struct inode *in = dentry_inode(d), *now;
+	bool same;
+
+	if (!in)
+		return 0;
+	if (in->ops != &pts_ops)
+		return 1;
+	now = devpts_inode(devpts_of(sb), (int64_t)(in->ino - PTS_INO));
+	same = now == in;
+	inode_put(now);
+	return same;
+}
+
 static const struct super_ops devpts_super_ops = {
+	.revalidate = devpts_revalidate,
 	.options = devpts_options,
 	.release = devpts_release,
 };

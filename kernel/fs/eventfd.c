@@ -115,6 +115,7 @@ static void eventfd_release(struct file *f)
 
 static const struct file_ops eventfd_ops = {
 	.name = "anon_inode:[eventfd]",
+	.seek = anon_seek,
 	.read = eventfd_read,
 	.write = eventfd_write,
 	.poll = eventfd_poll,

@@ -23,6 +23,8 @@
 #define ECHO_SLACK 4096 /* output that only echoes may use */
 #define EXPANSION  8    /* bytes that one byte may become */
 #define OUT_FIRST  256
+#define OUT_SENT \
+	4096 /* output that has reached the master, and cannot be flushed */
 
 #define IFLAG(t, f) ((t)->tios.iflag & (f))
 #define OFLAG(t, f) ((t)->tios.oflag & (f))
@@ -383,8 +385,7 @@ void ldisc_flush_input(struct tty *tty)
 
 void ldisc_flush_output(struct tty *tty)
 {
-	bytes_drop(&tty->out, tty->out.len);
-	tty->out_flushes++;
+	tty->out.len = MIN(tty->out.len, (size_t)OUT_SENT);
 	if (tty->packet)
 		tty->pkt |= TIOCPKT_FLUSHWRITE;
 }

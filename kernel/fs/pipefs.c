@@ -388,6 +388,7 @@ int pipe_create(struct cred *cred, int flags, struct file **r, struct file **w)
 			pipe_free(p);
 		return -ENOMEM;
 	}
+	in->fifo = p; /* for those who open it again through /proc */
 	pipe_lock(p);
 	p->readers = p->writers = 1;
 	p->ropens = p->wopens = 1;
@@ -508,7 +509,7 @@ static long pipe_resize(struct pipe *p, struct task *t, uint64_t arg)
 	struct pipe_slot *ring, *old;
 	long ret;
 
-	if (!bytes || bytes > 1U << 31)
+	if (bytes > 1U << 31)
 		return -EINVAL;
 	while ((uint64_t)n * PAGE_SIZE < bytes)
 		n *= 2;

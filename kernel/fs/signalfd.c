@@ -119,6 +119,7 @@ static void signalfd_release(struct file *f)
 
 static const struct file_ops signalfd_ops = {
 	.name = "anon_inode:[signalfd]",
+	.seek = anon_seek,
 	.read = signalfd_read,
 	.poll = signalfd_poll,
 	.waitq = signalfd_waitq,

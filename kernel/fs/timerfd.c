@@ -157,6 +157,7 @@ static void timerfd_release(struct file *f)
 
 static const struct file_ops timerfd_ops = {
 	.name = "anon_inode:[timerfd]",
+	.seek = anon_seek,
 	.read = timerfd_read,
 	.poll = timerfd_poll,
 	.waitq = timerfd_waitq,

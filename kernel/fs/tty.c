@@ -119,7 +119,6 @@ static bool host_ready(int hfd, short events, int ms)
 static void console_push(struct tty *tty)
 {
 	char buf[HOST_CHUNK];
-	unsigned flushes;
 	size_t n;
 	ssize_t put;
 
@@ -133,13 +132,12 @@ static void console_push(struct tty *tty)
 	for (;;) {
 		tty->pump_again = false;
 		n = bytes_peek(&tty->out, buf, sizeof buf);
-		flushes = tty->out_flushes;
 		tty_unlock(tty);
 		put = 0;
 		if (n && host_ready(tty->hfd, POLLOUT, 0))
 			put = write(tty->hfd, buf, n);
 		tty_lock(tty);
-		if (put > 0 && flushes == tty->out_flushes)
+		if (put > 0)
 			bytes_drop(&tty->out, (size_t)put);
 		else if (put < 0 && errno != EAGAIN && errno != EINTR)
 			bytes_drop(&tty->out, tty->out.len); /* it is gone */

@@ -54,7 +54,6 @@ struct tty {
 	unsigned column, canon_column;	/* of the cursor; where the line began */
 	bool erasing, lnext, stopped;
 	struct bytes pend, out;
-	unsigned out_flushes;		/* counts discards of out: what is being written is not ours to drop */
 	unsigned raise;			/* signals for the foreground group: TTY_RAISE_* */
 
 	/* both sides */

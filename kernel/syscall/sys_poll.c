@@ -163,7 +163,7 @@ static long do_select(
 	if (n < 0)
 		return -EINVAL;
 	n = (int)MIN((uint64_t)n, task_rlimit(t, RLIMIT_NOFILE));
-	n = MIN(n, 1 << 20);
+	n = MIN(n, fdtable_size(t->fdt)); /* beyond it nothing is open */
 	len = ((size_t)n + 63) / 64 * 8;
 	words = calloc(6, len ? len : 8);
 	if (!words)

@@ -331,6 +331,7 @@ static void epoll_release(struct file *f)
 
 static const struct file_ops epoll_ops = {
 	.name = "anon_inode:[eventpoll]",
+	.seek = anon_seek,
 	.poll = epoll_poll,
 	.waitq = epoll_waitq,
 	.fdinfo = epoll_fdinfo,

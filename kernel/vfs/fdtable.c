@@ -546,3 +546,13 @@ int fdtable_count(struct fdtable *ft)
 	fdtable_read_done(ft);
 	return n;
 }
+
+int fdtable_size(struct fdtable *ft)
+{
+	int n;
+
+	fdtable_read(ft);
+	n = ft->size;
+	fdtable_read_done(ft);
+	return n;
+}

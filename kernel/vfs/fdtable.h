@@ -49,3 +49,5 @@ int fd_set_cloexec(struct task *t, int fd, bool on) MUST_CHECK;
 /* Next open fd >= @fd with a reference in *@f, or -1: for /proc/PID/fd (any table). */
 int fdtable_next(struct fdtable *t, int fd, struct file **f, bool *cloexec);
 int fdtable_count(struct fdtable *t);
+/* Numbers that the table has room for: what FDSize and select(2) mean. */
+int fdtable_size(struct fdtable *t);

@@ -283,6 +283,8 @@ void inotify_post(
 	struct list dead = LIST_INIT(dead);
 	struct watch *w, *next;
 
+	if (mask & (IN_DELETE_SELF | IN_MOVE_SELF))
+		mask &= ~(uint32_t)IN_ISDIR;
 	inotify_lock(&all);
 	if (!in->watches) {
 		inotify_unlock(&all);
@@ -447,6 +449,7 @@ static void inotify_release(struct file *f)
 
 static const struct file_ops inotify_ops = {
 	.name = "anon_inode:inotify",
+	.seek = anon_seek,
 	.read = inotify_read,
 	.poll = inotify_poll,
 	.waitq = inotify_waitq,

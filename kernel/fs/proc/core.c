@@ -215,8 +215,9 @@ static ssize_t proc_file_write(struct file *f, struct uio *from, int64_t *pos)
 	return (ssize_t)n;
 }
 
-LOCKS_UNCHECKED				/* the caller holds the position's lock */
-static int64_t proc_file_seek(struct file *f, int64_t off, int whence)
+LOCKS_UNCHECKED /* the caller holds the position's lock */
+	static int64_t
+	proc_file_seek(struct file *f, int64_t off, int whence)
 {
 	int64_t base = 0;
 
@@ -316,6 +317,14 @@ static int proc_lookup(
 	if (!dir->node->lookup)
 		return -ENOENT;
 	return dir->node->lookup(dir, name, len, out);
+}
+
+/* Nothing can be made here: Linux says that there is no such place. */
+static int proc_create(UNUSED struct inode *dir, UNUSED const char *name,
+	UNUSED size_t len, UNUSED uint32_t mode, UNUSED const struct cred *cred,
+	UNUSED struct inode **out)
+{
+	return -ENOENT;
 }
 
 /* --- inodes */
@@ -432,6 +441,8 @@ static void proc_inode_release(struct inode *in)
 
 static const struct inode_ops proc_inode_ops = {
 	.lookup = proc_lookup,
+	.create = proc_create,
+	.mkdir = proc_create,
 	.open = proc_open,
 	.getattr = proc_getattr,
 	.setattr = proc_setattr,
@@ -515,7 +526,16 @@ static void proc_super_release(struct super *sb)
 	free(ps);
 }
 
+/* A name that somebody still uses may be that of a process that is gone. */
+static int proc_revalidate(UNUSED struct super *sb, struct dentry *d)
+{
+	struct inode *in = dentry_inode(d);
+
+	return in && !proc_gone(proc_of(in));
+}
+
 static const struct super_ops proc_super_ops = {
+	.revalidate = proc_revalidate,
 	.release = proc_super_release,
 };
 

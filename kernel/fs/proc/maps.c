@@ -62,10 +62,10 @@ static int show_vma(void *arg, const struct vma_info *v)
 		v->prot & PROT_EXEC ? 'x' : '-', v->shared ? 's' : 'p',
 		(unsigned long long)v->off, major(v->dev), minor(v->dev),
 		(unsigned long long)v->ino);
+	sb_putc(m->out, ' ');
 	if (name && *name) {
-		do
+		while (m->out->len - start < NAME_COLUMN && !m->out->cut)
 			sb_putc(m->out, ' ');
-		while (m->out->len - start < NAME_COLUMN && !m->out->cut);
 		show_escaped(m->out, name);
 	}
 	sb_putc(m->out, '\n');

@@ -256,8 +256,7 @@ static void status_ids(
 		state_name(o->state), o->tgid, o->pid, o->ppid);
 	sb_printf(out, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid,
 		c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
-	sb_printf(out, "FDSize:\t%d\nGroups:\t",
-		fdt ? MAX(64, (fdtable_count(fdt) + 63) / 64 * 64) : 0);
+	sb_printf(out, "FDSize:\t%d\nGroups:\t", fdt ? fdtable_size(fdt) : 0);
 	for (uint32_t i = 0; i < c->ngroups; i++)
 		sb_printf(out, "%u ", c->groups[i]);
 	sb_printf(out,

@@ -1,0 +1,217 @@
+/* proc.c - proc(5): what must look the same everywhere. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "selftest/test.h"
+
+static char text[65536];
+
+static long slurp(const char *name)
+{
+	int fd = open(name, O_RDONLY);
+	long n, len = 0;
+
+	memset(text, 0, sizeof text);
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, text + len, sizeof text - 1 - (size_t)len)) > 0)
+		len += n;
+	close(fd);
+	return n < 0 ? n : len;
+}
+
+/* The value of "Key:\tvalue" in what slurp() read. */
+static const char *field(const char *key)
+{
+	static char value[256];
+	char *p = strstr(text, key);
+
+	if (!p)
+		return "(none)";
+	p += strlen(key);
+	snprintf(value, sizeof value, "%.*s", (int)strcspn(p, "\n"), p);
+	return value;
+}
+
+static long number_at(int n) /* of stat, counted from 1 after the name */
+{
+	char *p = strrchr(text, ')');
+
+	for (int i = 2; p && i < n; i++)
+		p = strchr(p + 1, ' ');
+	return p ? atol(p + 1) : -1;
+}
+
+TEST(proc, stat_of_self)
+{
+	SEE(slurp("/proc/self/stat") > 0);
+	SEE(atoi(text) == getpid());
+	SEE(number_at(4) == getppid());
+	SEE(number_at(5) == getpgrp());
+	SEE(number_at(6) == getsid(0));
+	SEE(number_at(18));
+	SEE(number_at(19));
+	SEE(number_at(20));
+	SEE(number_at(23) > 0);
+	SEE(number_at(24) > 0);
+	SEE(number_at(38));
+	SEE(number_at(52));
+}
+
+TEST(proc, status_of_self)
+{
+	umask(027);
+	prctl(PR_SET_NAME, "a b)c");
+	signal(SIGUSR1, SIG_IGN);
+	SEE(slurp("/proc/self/status") > 0);
+	SEE_STR(field("Name:\t"));
+	SEE_STR(field("Umask:\t"));
+	SEE_STR(field("State:\t"));
+	SEE(atoi(field("Tgid:\t")) == getpid());
+	SEE(atoi(field("PPid:\t")) == getppid());
+	SEE_STR(field("Uid:\t"));
+	SEE_STR(field("Threads:\t"));
+	SEE_STR(field("SigBlk:\t"));
+	SEE(strtoull(field("SigIgn:\t"), NULL, 16) >> 9 & 1);
+	SEE_STR(field("NoNewPrivs:\t"));
+}
+
+TEST(proc, comm_can_be_written)
+{
+	int fd = open("/proc/self/comm", O_RDWR);
+
+	SEE(write(fd, "new name that is long", 21));
+	SEE(slurp("/proc/self/comm"));
+	SEE_STR(text);
+	SEE(lseek(fd, 0, SEEK_SET));
+	SEE(read(fd, text, 3));
+}
+
+TEST(proc, descriptors)
+{
+	char link[256] = "", name[64];
+	struct stat st;
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC), ev = eventfd(5, 0);
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	SEE(readlink(name, link, 255));
+	SEE_STR(link);
+	SEE(lstat(name, &st));
+	SEE(st.st_mode);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", ev);
+	memset(link, 0, sizeof link);
+	SEE(readlink(name, link, 255));
+	SEE_STR(link);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", ev);
+	SEE(slurp(name) > 0);
+	SEE_STR(field("eventfd-count: "));
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
+	SEE(slurp(name) > 0);
+	SEE_STR(field("pos:\t"));
+	SEE_STR(field("flags:\t"));
+	SEE(access("/proc/self/fd/77", F_OK));
+	SEE(access("/proc/self/fd/01", F_OK));
+}
+
+TEST(proc, links)
+{
+	char link[256] = "", self[32];
+
+	SEE(chdir("/dev"));
+	SEE(readlink("/proc/self/cwd", link, 255));
+	SEE_STR(link);
+	memset(link, 0, sizeof link);
+	SEE(readlink("/proc/self/root", link, 255));
+	SEE_STR(link);
+	memset(link, 0, sizeof link);
+	SEE(readlink("/proc/self", link, 255) > 0);
+	snprintf(self, sizeof self, "%d", getpid());
+	SEE(strcmp(link, self));
+	SEE(readlink("/proc/self/exe", link, 255) > 0);
+	SEE(access("/proc/self/task", F_OK));
+	SEE(access("/proc/self/none", F_OK));
+	SEE(mkdir("/proc/none", 0700));
+	SEE(open("/proc/self/stat", O_WRONLY | O_CREAT, 0600) >= 0 || errno);
+}
+
+TEST(proc, a_zombie)
+{
+	char name[64];
+	int pid = fork();
+
+	if (!pid)
+		_exit(0);
+	siginfo_t si;
+	SEE(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT));
+	snprintf(name, sizeof name, "/proc/%d/status", pid);
+	SEE(slurp(name) > 0);
+	SEE_STR(field("State:\t"));
+	snprintf(name, sizeof name, "/proc/%d/cmdline", pid);
+	SEE(slurp(name));
+	snprintf(name, sizeof name, "/proc/%d/maps", pid);
+	SEE(slurp(name));
+	snprintf(name, sizeof name, "/proc/%d/stat", pid);
+	int fd = open(name, O_RDONLY);
+	SEE(wait(NULL) == pid);
+	SEE(read(fd, text, 10));
+	SEE(open(name, O_RDONLY));
+}
+
+TEST(proc, maps_and_mem)
+{
+	char line[128];
+	static char here[] = "find me";
+	int fd = open("/proc/self/mem", O_RDWR);
+
+	SEE(slurp("/proc/self/maps") > 0);
+	SEE(strstr(text, "[stack]") != NULL);
+	SEE(pread(fd, line, 8, (off_t)(long)here));
+	SEE_STR(line);
+	SEE(pwrite(fd, "F", 1, (off_t)(long)here));
+	SEE_STR(here);
+	SEE(pread(fd, line, 8, 4096));
+}
+
+TEST(proc, limits_and_oom)
+{
+	int fd;
+
+	SEE(slurp("/proc/self/limits") > 0);
+	text[75] = 0;
+	SEE_STR(text);
+	SEE((fd = open("/proc/self/oom_score_adj", O_RDWR)) >= 0);
+	SEE(write(fd, "500\n", 4));
+	SEE(write(fd, "2000", 4));
+	SEE(write(fd, "x", 1));
+	SEE(slurp("/proc/self/oom_score_adj"));
+	SEE_STR(text);
+}
+
+TEST(proc, system_files_have_their_lines)
+{
+	SEE(slurp("/proc/meminfo") > 0);
+	SEE(strncmp(text, "MemTotal:", 9));
+	SEE(slurp("/proc/stat") > 0);
+	SEE(strncmp(text, "cpu  ", 5));
+	SEE(strstr(text, "\nbtime ") != NULL);
+	SEE(slurp("/proc/uptime") > 0);
+	SEE(slurp("/proc/loadavg") > 0);
+	SEE(slurp("/proc/cpuinfo") > 0);
+	SEE(strncmp(text, "processor\t: 0\n", 14));
+	SEE(slurp("/proc/self/mountinfo") > 0);
+	SEE(slurp("/proc/filesystems") > 0);
+	SEE(strstr(text, "nodev\tproc\n") != NULL);
+	SEE(slurp("/proc/sys/kernel/ostype"));
+	SEE_STR(text);
+	SEE(slurp("/proc/sys/kernel/random/uuid"));
+	SEE(slurp("/proc/sys/kernel/cap_last_cap"));
+	SEE(slurp("/proc/sys/kernel/ngroups_max"));
+}
