@@ -387,7 +387,7 @@ static int pool_fill(void)
 	return err;
 }
 
-static struct aspace_host *pool_take(void)
+static struct aspace_host *pool_pop(void)
 {
 	struct aspace_host *s;
 
@@ -398,6 +398,27 @@ static struct aspace_host *pool_take(void)
 		pool.nidle--;
 	}
 	stubpool_unlock(&pool);
+	return s;
+}
+
+/* Somebody outside may have killed an idle one. */
+static bool is_alive(struct aspace_host *s)
+{
+	bool alive;
+
+	stubs_lock(s);
+	s->reaped = wait4(s->pid, NULL, __WALL | WNOHANG, NULL) != 0;
+	alive = !s->reaped;
+	stubs_unlock(s);
+	return alive;
+}
+
+static struct aspace_host *pool_take(void)
+{
+	struct aspace_host *s;
+
+	while ((s = pool_pop()) && !is_alive(s))
+		process_free(s);
 	return s;
 }
 

@@ -817,6 +817,7 @@ TEST(ptrace, a_killed_stub_is_a_dead_context)
 	struct guest g, t;
 	struct pctx *c;
 	pthread_t id;
+	pid_t dead;
 
 	guest_init();
 	for (int i = 0; i < 20; i++) {
@@ -834,6 +835,12 @@ TEST(ptrace, a_killed_stub_is_a_dead_context)
 		CHECK(g.ev.kind == PEV_DEAD);
 		guest_free(&g);
 	}
+	/* one that is idle in the pool */
+	guest_load(&g, g_loop, g_loop_end);
+	dead = guest_pid(g.as);
+	guest_free(&g);
+	CHECK(!kill(dead, SIGKILL));
+	usleep(10000);
 	/* others live on */
 	guest_load(&g, g_loop, g_loop_end);
 	guest_expect(&g, SYS_getpid);
