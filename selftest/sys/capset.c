@@ -119,6 +119,8 @@ TEST(capset, ambient)
 {
 	if (!root())
 		return;
+	data[0].inheritable &= ~(1u << CAP_KILL);
+	SEE(syscall(SYS_capset, &hdr, data));
 	SEE(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL, 0, 0));
 	data[0].inheritable |= 1u << CAP_KILL;
 	SEE(syscall(SYS_capset, &hdr, data));
