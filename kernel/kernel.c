@@ -60,6 +60,7 @@ LOCKS_UNCHECKED /* single-threaded */
 	if (getrandom(kernel.boot_id, sizeof kernel.boot_id, 0) !=
 		sizeof kernel.boot_id)
 		return err_set(e, errno, "getrandom: %s", strerror(errno));
+	task_block_init();
 	users_init();
 	futex_init();
 	unix_init();

@@ -346,24 +346,11 @@ long sys_reboot(struct task *t, struct sysargs a)
 	(MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED | \
 		MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |         \
 		MEMBARRIER_CMD_PRIVATE_EXPEDITED |                 \
-		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |        \
+		MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |       \
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)
 
-/* Every other thread in guest code leaves it once: that is a full barrier. */
-static void interrupt_threads(struct task *t, bool everyone)
-{
-	struct task *of;
-
-	for (int tid = 1; (of = task_next(t->tg->pid_ns, tid));
-		tid = of->tid + 1, task_put(of))
-		if (of != t && (everyone || of->mm == t->mm) &&
-			atomic_load(&of->in_guest))
-			task_kick(of, TASK_WORK_CALL);
-}
-
-/*
- * GAP: the barrier has been requested, not awaited, of threads that run right
- * now; a thread takes it before its next instruction after the interrupt.
- */
+/* Leaving guest code and coming back also serialises the instruction stream. */
 long sys_membarrier(struct task *t, struct sysargs a)
 {
 	int cmd = arg_int(a, 0);
@@ -375,14 +362,18 @@ long sys_membarrier(struct task *t, struct sysargs a)
 		return MEMBARRIER_KNOWN;
 	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
 	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+		atomic_fetch_or(&t->tg->membarrier, (unsigned)cmd);
 		return 0;
 	case MEMBARRIER_CMD_GLOBAL:
 	case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
-		interrupt_threads(t, true);
-		return 0;
+		return task_barrier(t, true);
 	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-		interrupt_threads(t, false);
-		return 0;
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
+		/* The next bit is the one that registers for it. */
+		if (!(atomic_load(&t->tg->membarrier) & (unsigned)cmd << 1))
+			return -EPERM;
+		return task_barrier(t, false);
 	}
 	return -EINVAL;
 }

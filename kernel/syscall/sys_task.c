@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "kernel/fs/proc/proc.h"
 #include "kernel/mm/mm.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/cred.h"
@@ -398,14 +399,18 @@ long sys_pidfd_open(struct task *t, struct sysargs a)
 	return ret ? ret : fd_open(t, f, O_CLOEXEC);
 }
 
-static int lookup_pidfd(struct task *t, int fd, struct tgroup **out)
+static int lookup_pidfd(struct task *t, int fd, bool proc, struct tgroup **out)
 {
-	struct file *f = fd_lookup_path(t, fd);
+	struct file *f = fd_lookup(t, fd);
 	int ret;
 
 	if (!f)
 		return -EBADF;
 	ret = pidfd_tgroup(f, out);
+	if (ret && proc) { /* an open /proc/PID does as well */
+		*out = proc_file_tgroup(f);
+		ret = *out ? 0 : -EBADF;
+	}
 	file_put(f);
 	return ret;
 }
@@ -418,7 +423,7 @@ long sys_pidfd_send_signal(struct task *t, struct sysargs a)
 
 	if (arg_uint(a, 3))
 		return -EINVAL;
-	ret = lookup_pidfd(t, arg_int(a, 0), &tg);
+	ret = lookup_pidfd(t, arg_int(a, 0), true, &tg);
 	if (ret)
 		return ret;
 	if (uaddr_null(arg_addr(a, 2)))
@@ -446,7 +451,7 @@ long sys_pidfd_getfd(struct task *t, struct sysargs a)
 
 	if (arg_uint(a, 2))
 		return -EINVAL;
-	ret = lookup_pidfd(t, arg_int(a, 0), &tg);
+	ret = lookup_pidfd(t, arg_int(a, 0), false, &tg);
 	if (ret)
 		return ret;
 	tasklist_lock(&tasklist);

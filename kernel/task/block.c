@@ -17,6 +17,10 @@
  * task_block() looks at t->work only on its way in: a caller that was woken
  * tests its condition first, so that data that came together with a signal
  * wins, as in Linux.
+ *
+ * task_barrier() waits for others to leave guest code.  TASK_WORK_CALL makes
+ * each pass task_called(), which wakes it: on the way back to guest code, or on
+ * the way to sleep.
  */
 #include <errno.h>
 
@@ -46,6 +50,22 @@ static int task_sleep(struct task *t, int64_t deadline, enum task_state s)
 	return ret;
 }
 
+/* Those who wait in task_barrier(), all containers together. */
+static struct waitq barrier_waitq;
+
+void task_block_init(void)
+{
+	waitq_init(&barrier_waitq);
+}
+
+void task_called(struct task *t)
+{
+	if (!(atomic_load(&t->work) & TASK_WORK_CALL))
+		return;
+	atomic_fetch_and(&t->work, ~TASK_WORK_CALL);
+	waitq_wake(&barrier_waitq, 0);
+}
+
 int task_block(struct task *t, int64_t deadline)
 {
 	unsigned work = atomic_load(&t->work);
@@ -58,7 +78,7 @@ int task_block(struct task *t, int64_t deadline)
 			task_freeze(t);
 			return 0;
 		}
-		atomic_fetch_and(&t->work, ~TASK_WORK_CALL);
+		task_called(t);
 	}
 	return task_sleep(t, deadline, TASK_SLEEPING);
 }
@@ -74,6 +94,7 @@ int task_block_killable(struct task *t, int64_t deadline)
 			task_freeze(t);
 			return 0;
 		}
+		task_called(t);
 	}
 	return task_sleep(t, deadline, TASK_DISK);
 }
@@ -110,4 +131,44 @@ void task_freeze(struct task *t)
 		(void)park_wait(&t->park, NO_DEADLINE); /* no deadline: 0 */
 	task_set_state(t, old);
 	atomic_store(&t->frozen, false);
+}
+
+/* False: @o is not in guest code, or has been out of it since @seen. */
+static bool still_inside(struct task *o, unsigned seen)
+{
+	return atomic_load(&o->in_guest) && atomic_load(&o->switches) == seen;
+}
+
+/* One thread at a time: the others leave guest code meanwhile, too. */
+static int wait_outside(struct task *t, struct task *o)
+{
+	unsigned seen = atomic_load(&o->switches);
+	int ret = 0;
+
+	if (!still_inside(o, seen))
+		return 0;
+	task_kick(o, TASK_WORK_CALL);
+	while (!ret && still_inside(o, seen))
+		ret = task_block_killable(t, NO_DEADLINE);
+	return ret;
+}
+
+int task_barrier(struct task *t, bool everyone)
+{
+	struct pid_ns *ns = t->tg->pid_ns;
+	struct task *o;
+	struct waiter w;
+	int ret = 0;
+
+	waiter_init_task(&w, t);
+	waitq_add(&barrier_waitq, &w, 0);
+	t->wait_what = "membarrier";
+	for (int tid = 1; !ret && (o = task_next(ns, tid)); task_put(o)) {
+		tid = o->tid + 1;
+		if (o != t && (everyone || o->mm == t->mm))
+			ret = wait_outside(t, o);
+	}
+	t->wait_what = NULL;
+	waitq_remove(&barrier_waitq, &w);
+	return ret;
 }

@@ -123,6 +123,7 @@ static int copy_tgroup(
 	sighand_unlock(old);
 	tg->exit_signal = a->exit_signal;
 	atomic_store(&tg->oom_score_adj, atomic_load(&old->oom_score_adj));
+	atomic_store(&tg->membarrier, atomic_load(&old->membarrier));
 	*out = tg;
 	return 0;
 }

@@ -373,7 +373,7 @@ void signal_deliver(struct task *t)
 {
 	struct taken k;
 
-	atomic_fetch_and(&t->work, ~TASK_WORK_CALL);
+	task_called(t);
 	while (signal_get(t, &k))
 		run_handler(t, &k);
 	restart_without_handler(t);

@@ -323,6 +323,7 @@ static void become(struct exec *x)
 	if (tg->timers)
 		ptimers_exec(tg);
 	reset_signals(t);
+	atomic_store(&tg->membarrier, 0);
 	fdtable_exec(t);
 	task_set_comm(t, base_name(x->filename));
 	if (changed)

@@ -26,6 +26,7 @@ int task_start(struct task *t) MUST_CHECK;
 /* Ends the host thread's service of @t: back to task_main(). */
 NORETURN void task_leave(struct task *t);
 void task_freeze(struct task *t);
+void task_called(struct task *t);	/* serves TASK_WORK_CALL */
 void task_set_state(struct task *t, enum task_state s);
 
 /* exit.c */

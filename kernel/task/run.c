@@ -102,7 +102,7 @@ static void run_fault(struct task *t, const struct pevent *ev)
 
 static void run_kicked(struct task *t)
 {
-	atomic_fetch_and(&t->work, ~TASK_WORK_CALL);
+	task_called(t);
 	atomic_fetch_add_explicit(&t->nivcsw, 1, memory_order_relaxed);
 	task_update_times(t);
 }
@@ -130,6 +130,15 @@ static void run_event(struct task *t, const struct pevent *ev)
 	}
 }
 
+/* Counted for task_barrier(); nobody else writes either field. */
+static void task_left_guest(struct task *t)
+{
+	unsigned n = atomic_load_explicit(&t->switches, memory_order_relaxed);
+
+	atomic_store_explicit(&t->switches, n + 1, memory_order_release);
+	atomic_store_explicit(&t->in_guest, false, memory_order_release);
+}
+
 NORETURN
 static void task_run(struct task *t)
 {
@@ -147,8 +156,7 @@ static void task_run(struct task *t)
 		t->regs_dirty = REGS_RAX_ONLY;
 		platform->pctx_switch(t->pctx, &t->regs, dirty,
 			t->step ? SWITCH_STEP : 0, &ev);
-		atomic_store_explicit(
-			&t->in_guest, false, memory_order_relaxed);
+		task_left_guest(t);
 		run_event(t, &ev);
 	}
 }

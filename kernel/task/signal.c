@@ -372,7 +372,8 @@ static void signal_pick(struct tgroup *tg, struct task *only, int sig)
 		task_kick(t, TASK_WORK_SIGNAL);
 }
 
-/* A timer's signal that still waits counts the next ones: timer_getoverrun(2). */
+/* A timer's signal that still waits counts the next ones: timer_getoverrun(2).
+ */
 static bool timer_overran(struct sigpending *p, const siginfo_t *si)
 {
 	struct sigqueue *q;

@@ -150,6 +150,7 @@ struct tgroup {
 	_Atomic int64_t dead_utime, dead_stime, child_utime, child_stime;
 	_Atomic uint64_t child_maxrss, minflt, majflt, child_minflt, child_majflt, nvcsw, nivcsw;
 	_Atomic int oom_score_adj;	/* a */
+	atomic_uint membarrier;		/* a: MEMBARRIER_CMD_REGISTER_* done since execve */
 	_Atomic uint64_t io_rchar, io_wchar, io_syscr, io_syscw;
 };
 LOCK_OPS(sighand, struct tgroup, lock)
@@ -201,6 +202,7 @@ struct task {
 	atomic_uint work;		/* a: TASK_WORK_* */
 	atomic_bool in_guest;		/* a: inside pctx_switch() */
 	atomic_bool frozen;		/* a: waits for runsc resume */
+	atomic_uint switches;		/* a: how often it left guest code */
 	_Atomic(enum task_state) state;	/* a */
 	const char *_Atomic wait_what;	/* a: static text: what it blocks on */
 	const void *_Atomic wait_on;	/* a: object, for debug --stacks only */
@@ -284,6 +286,12 @@ int task_block(struct task *t, int64_t deadline) MUST_CHECK;
 int task_block_killable(struct task *t, int64_t deadline) MUST_CHECK;
 /* Something in t->work changed: gets @t out of guest code or out of its sleep. */
 void task_kick(struct task *t, unsigned work);
+/*
+ * Returns once every other thread of @t's process (or of its container, with
+ * @everyone) that was in guest code has left it: a full barrier for each.
+ */
+void task_block_init(void);		/* once, before the first task */
+int task_barrier(struct task *t, bool everyone) MUST_CHECK;
 /* A waiter that wakes the task's park. */
 void waiter_init_task(struct waiter *w, struct task *t);
 

@@ -573,3 +573,15 @@ const struct fs_type proc_fs = {
 	.nodev = true,
 	.mount = proc_mount,
 };
+
+struct tgroup *proc_file_tgroup(struct file *f)
+{
+	struct proc_inode *p;
+
+	if (f->ops != &proc_dir_ops)
+		return NULL;
+	p = proc_of(f->inode);
+	if (p->node != &proc_pid_node || !p->task)
+		return NULL;
+	return tgroup_get(p->task->tg);
+}

@@ -20,6 +20,7 @@ struct file;
 struct pid_ns;
 struct proc_inode;
 struct task;
+struct tgroup;
 
 struct proc_node {
 	const char *name;
@@ -75,6 +76,9 @@ void proc_root_of(struct task *t, struct path *root);
 /* May the current task look into @p's?  0 or -EACCES. */
 int proc_may_look(struct proc_inode *p) MUST_CHECK;
 bool proc_gone(struct proc_inode *p);	/* the process has been reaped */
+
+/* The process that an open /proc/PID stands for: reference; NULL: it is another file. */
+struct tgroup *proc_file_tgroup(struct file *f);
 
 const struct proc_node *proc_root_node(void);
 extern const struct proc_node proc_pid_node, proc_tid_node;	/* /proc/PID, task/TID */
