@@ -194,8 +194,8 @@ bool pgrp_orphaned(struct pgrp *pg, struct tgroup *leaving)
 	list_for_each (tg, &pg->members, pgrp_link) {
 		struct tgroup *p = tg->parent;
 
-		if (tg == leaving || tg->zombie || !p || !p->pgrp ||
-			p == tg->pid_ns->init)
+		/* A shell may well be its namespace's first process. */
+		if (tg == leaving || tg->zombie || !p || !p->pgrp)
 			continue;
 		if (p->pgrp != pg && p->pgrp->session == pg->session)
 			return false;
