@@ -230,6 +230,8 @@ static int start(const struct cstate *s, const struct json *p,
 	r->sock = sandbox_connect(s, e);
 	if (r->sock < 0 || (terminal && console_open(&con, e)))
 		return -e->code;
+	if (terminal && !have_socket)
+		console_take_size(&con);
 	for (int i = 0; i < 3 && terminal; i++)
 		fds[i] = con.slave;
 	err = request(r->sock, s, p, fds, guest, n, &r->pid, e);
@@ -509,6 +511,14 @@ int exec_main(struct config *c, int argc, char **argv, struct err *e)
 	ret = state_load(&s, c, argv[i], false, e);
 	if (ret)
 		return ret;
+	if (s.status != ST_RUNNING) {
+		ret = err_set(e, EINVAL,
+			"container \"%s\" is %s: container "
+			"not running",
+			s.id, status_names[s.status]);
+		state_fini(&s);
+		return ret;
+	}
 	if (process_file && process_file[0])
 		d = from_file(process_file, e);
 	else if (i + 1 < argc)

@@ -1,4 +1,6 @@
 /* run.c - runsc run: create, start, and wait in the foreground. */
+#include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "applets/applet.h"
@@ -40,6 +42,21 @@ static int supervise(struct cstate *s, int master, struct err *e)
 	return ret;
 }
 
+/* A sandbox that broke says why, also to a user who asked for no log. */
+static void say_last_words(int fd, int status)
+{
+	char words[400];
+
+	if (fd < 0)
+		return;
+	if (status < 0 || status == 128 + SIGSYS || status == 128 + SIGABRT) {
+		last_words(fd, words, sizeof words);
+		if (words[0])
+			dprintf(2, "runsc: the sandbox said: %s\n", words);
+	}
+	close(fd);
+}
+
 int run_foreground(
 	struct config *c, const char *id, struct create_opts *o, struct err *e)
 {
@@ -63,6 +80,7 @@ int run_foreground(
 	} else {
 		sandbox_destroy(&s);
 	}
+	say_last_words(o->last_words, ret);
 	if (o->master >= 0)
 		close(o->master);
 	state_fini(&s);

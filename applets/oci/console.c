@@ -59,6 +59,14 @@ int console_open(struct console *c, struct err *e)
 	return 0;
 }
 
+void console_take_size(const struct console *c)
+{
+	struct winsize w;
+
+	if (!ioctl(0, TIOCGWINSZ, &w))
+		ioctl(c->master, TIOCSWINSZ, &w);
+}
+
 void console_close(struct console *c)
 {
 	if (c->master >= 0)

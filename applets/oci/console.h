@@ -13,6 +13,8 @@ struct console {
 /* A pty pair in raw mode: the guest's kernel does the line discipline. */
 int console_open(struct console *c, struct err *e) MUST_CHECK;
 void console_close(struct console *c);
+/* The size of the terminal that fd 0 is, if it is one: before the guest looks. */
+void console_take_size(const struct console *c);
 /* Sends the master to the engine's socket at @path and closes it here. */
 int console_send(struct console *c, const char *path, struct err *e) MUST_CHECK;
 

@@ -216,6 +216,7 @@ static int make_console(struct cstate *s, struct create_opts *o,
 		stdio[i] = c->slave;
 	if (have_socket)
 		return console_send(c, o->console_socket, e);
+	console_take_size(c);
 	o->master = give_fd(&c->master);
 	return 0;
 }
@@ -276,11 +277,11 @@ int sandbox_create(struct cstate *s, const struct config *conf, const char *id,
 		.hold_sandbox = -1,
 		.boot = -1,
 		.gofer_err = -1,
-		.stderr_log = -1 };
+		.last_words = -1 };
 	char cwd[PATH_MAX];
 	int err;
 
-	o->master = -1;
+	o->master = o->last_words = -1;
 	if (state_create(s, conf, id, e))
 		return -e->code;
 	if (o->bundle && o->bundle[0] == '/')
@@ -296,6 +297,8 @@ int sandbox_create(struct cstate *s, const struct config *conf, const char *id,
 		err = check_spec(s, e);
 	if (!err)
 		err = create_steps(s, o, &g, &con, &sp, e);
+	if (!err && o->attached)
+		o->last_words = give_fd(&sp.last_words);
 	spawn_fini(&sp);
 	console_close(&con);
 	cgroup_fini(&g);

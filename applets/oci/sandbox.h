@@ -20,6 +20,7 @@ struct create_opts {
 	bool attached;			/* the sandbox ends with us */
 	bool relay;			/* a terminal is ours to serve: see master */
 	int master;			/* set: the pty's other end, or -1; owned */
+	int last_words;			/* set when attached, else -1; owned */
 };
 
 /* The id's state is filled and locked; on failure there is nothing left. */

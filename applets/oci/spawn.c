@@ -251,6 +251,7 @@ struct child {
 	size_t report;    /* index in donor of the socket for errors */
 	int mounts, proc; /* gofer: indices of --mounts-fd, --proc-fd */
 	bool userns;
+	int words; /* sandbox: its standard error */
 };
 
 static NORETURN void gofer_child(struct child *c)
@@ -289,7 +290,7 @@ static NORETURN void gofer_child(struct child *c)
 
 static NORETURN void sandbox_child(struct child *c)
 {
-	const int stdio[3] = { -1, -1, c->s->stderr_log };
+	const int stdio[3] = { -1, -1, c->words };
 	struct err e = { 0 };
 	int report = c->d.fd[c->report];
 
@@ -344,7 +345,7 @@ static uint64_t total_memory(const struct spawn *s)
 struct plumbing {
 	int io[MAX_IO][2]; /* [0] gofer, [1] sandbox */
 	size_t nio;
-	int spec, mounts[2], boot[2], gofer_err[2];
+	int spec, mounts[2], boot[2], gofer_err[2], words[2];
 };
 
 static void plumbing_init(struct plumbing *p)
@@ -352,6 +353,7 @@ static void plumbing_init(struct plumbing *p)
 	*p = (struct plumbing){ .spec = -1 };
 	p->mounts[0] = p->mounts[1] = p->boot[0] = p->boot[1] = -1;
 	p->gofer_err[0] = p->gofer_err[1] = -1;
+	p->words[0] = p->words[1] = -1;
 }
 
 static void close_fd(int *fd)
@@ -372,6 +374,7 @@ static void plumbing_fini(struct plumbing *p)
 		close_fd(&p->mounts[i]);
 		close_fd(&p->boot[i]);
 		close_fd(&p->gofer_err[i]);
+		close_fd(&p->words[i]);
 	}
 }
 
@@ -407,7 +410,9 @@ static int plumb(struct plumbing *p, const struct spec *spec, struct err *e)
 		if (p9_socketpair(p->io[p->nio]))
 			return err_set(
 				e, errno, "socketpair: %s", strerror(errno));
-	if (pipe2(p->mounts, O_CLOEXEC) || pipe2(p->gofer_err, O_CLOEXEC) ||
+	/* Full or without a reader, the words are dropped. */
+	if (pipe2(p->words, O_CLOEXEC | O_NONBLOCK) ||
+		pipe2(p->mounts, O_CLOEXEC) || pipe2(p->gofer_err, O_CLOEXEC) ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->boot))
 		return err_set(e, errno, "pipe: %s", strerror(errno));
 	return 0;
@@ -511,7 +516,7 @@ static int enter_netns(const struct spec *spec, int *old, struct err *e)
 static int start_sandbox(
 	struct spawn *s, struct plumbing *p, int exe, struct err *e)
 {
-	struct child c = { .s = s, .exe = exe };
+	struct child c = { .s = s, .exe = exe, .words = p->words[1] };
 	const struct config *conf = &s->state->conf;
 	int hold[2], netns;
 	pid_t pid;
@@ -571,7 +576,7 @@ int spawn_processes(struct spawn *s, struct err *e)
 	int exe, err;
 
 	s->hold_gofer = s->hold_sandbox = s->boot = s->gofer_err = -1;
-	s->stderr_log = memfd_create("stderr", MFD_CLOEXEC);
+	s->last_words = -1;
 	plumbing_init(&p);
 	exe = self_exe(e);
 	err = exe < 0 ? exe : plumb(&p, &s->state->spec, e);
@@ -583,6 +588,7 @@ int spawn_processes(struct spawn *s, struct err *e)
 		close(exe);
 	s->boot = give_fd(&p.boot[0]);
 	s->gofer_err = give_fd(&p.gofer_err[0]);
+	s->last_words = give_fd(&p.words[0]);
 	plumbing_fini(&p);
 	return err;
 }
@@ -668,16 +674,22 @@ int spawn_go(struct spawn *s, struct err *e)
 	return 0;
 }
 
-/* The end of what the sandbox wrote to its standard error. */
-static void last_words(const struct spawn *s, char *buf, size_t n)
+void last_words(int fd, char *buf, size_t n)
 {
-	off_t size = s->stderr_log < 0 ? 0 : lseek(s->stderr_log, 0, SEEK_END);
-	ssize_t len = 0;
+	ssize_t len;
+	size_t have = 0;
 
-	if (size > 0)
-		len = pread(s->stderr_log, buf, n - 1,
-			size > (off_t)n - 1 ? size - (off_t)n + 1 : 0);
-	buf[len > 0 ? len : 0] = 0;
+	while (fd >= 0 && n > 2) {
+		if (have == n - 1) { /* the newer half is worth more */
+			memmove(buf, buf + n / 2, have - n / 2);
+			have -= n / 2;
+		}
+		len = read(fd, buf + have, n - 1 - have);
+		if (len <= 0)
+			break;
+		have += len;
+	}
+	buf[have] = 0;
 	for (char *p = buf; *p; p++)
 		if (*p == '\n')
 			*p = p[1] ? ';' : 0;
@@ -692,7 +704,7 @@ static int sandbox_died(struct spawn *s, struct err *e)
 	kill(pid, SIGKILL); /* it closed its end: it is dead or broken */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	last_words(s, words, sizeof words);
+	last_words(s->last_words, words, sizeof words);
 	if (WIFSIGNALED(status))
 		return err_set(e, EPIPE,
 			"the sandbox was killed by signal %d "
@@ -739,5 +751,5 @@ void spawn_fini(struct spawn *s)
 	close_fd(&s->hold_sandbox);
 	close_fd(&s->boot);
 	close_fd(&s->gofer_err);
-	close_fd(&s->stderr_log);
+	close_fd(&s->last_words);
 }

@@ -22,7 +22,7 @@ struct spawn {
 	int hold_gofer, hold_sandbox;	/* owned: closing unstarted ends them */
 	int boot;			/* owned: result of the sandbox's start */
 	int gofer_err;			/* owned: what the gofer has to say */
-	int stderr_log;			/* owned: memfd, the sandbox's last words */
+	int last_words;			/* owned: pipe, the sandbox's standard error */
 };
 
 int spawn_processes(struct spawn *s, struct err *e) MUST_CHECK;
@@ -32,6 +32,9 @@ int spawn_go(struct spawn *s, struct err *e) MUST_CHECK;
 int spawn_wait(struct spawn *s, struct err *e) MUST_CHECK;
 /* Closes descriptors; kills nobody. */
 void spawn_fini(struct spawn *s);
+
+/* What the sandbox wrote to its standard error, the end of it, as one line. */
+void last_words(int fd, char *buf, size_t n);
 
 /* A descriptor that executes as this program, also for nobody; or -errno. */
 int self_exe(struct err *e);

@@ -378,6 +378,8 @@ static const struct {
 	{ "rslave", 0, 0 },
 	{ "unbindable", 0, 0 },
 	{ "runbindable", 0, 0 },
+	/* GAP: a tmpfs begins empty, whatever lies below it. */
+	{ "tmpcopyup", 0, 0 },
 	{ "nofail", 0, 0 },
 	{ "_netdev", 0, 0 },
 };
@@ -524,6 +526,20 @@ static void read_namespaces(
 	}
 }
 
+/* GAP: ids inside and in files are the same; a map that says else is refused.
+ */
+static void check_id_map(
+	struct reader *r, const struct json *lin, const char *key)
+{
+	const struct json *a = get(r, lin, "linux.", key, JSON_ARRAY), *j;
+
+	json_for_each(j, a) if (json_uint(json_get(j, "containerID"), 0) !=
+				json_uint(json_get(j, "hostID"), 0)) bad(r, j,
+		"linux.%s: maps to other ids are not "
+		"supported yet",
+		key);
+}
+
 static void read_sysctl(
 	struct reader *r, struct spec *s, const struct json *lin)
 {
@@ -549,6 +565,8 @@ static void read_linux(
 	const struct json *lin = get(r, root, "", "linux", JSON_OBJECT);
 
 	read_namespaces(r, s, lin);
+	check_id_map(r, lin, "uidMappings");
+	check_id_map(r, lin, "gidMappings");
 	read_sysctl(r, s, lin);
 	s->cgroups_path = get_str(r, lin, "linux.", "cgroupsPath");
 	if (s->cgroups_path && !s->cgroups_path[0])

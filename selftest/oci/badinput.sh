@@ -48,10 +48,17 @@ b=$(bundle good true)
 bad slash-in-the-id "only letters" "$b" a/b
 bad dots-as-the-id "no name" "$b" ..
 b=$(bundle noptrace true)
-o=$(timeout 60 python3 noptrace.py "$RUNSC" --root "$ROOT" $FLAGS run --bundle "$b" x 2>&1); rc=$?
+o=$(timeout 60 python3 deny.py ptrace "$RUNSC" --root "$ROOT" $FLAGS run --bundle "$b" x 2>&1); rc=$?
 is no-ptrace-status $rc 128
 has no-ptrace "$o" "yama"
 is no-ptrace-nothing-left "$(left)" ""
+o=$(timeout 60 python3 deny.py userns "$RUNSC" --root "$ROOT" $FLAGS --log="$LAB/log" run --bundle "$b" x 2>&1); rc=$?
+is no-user-namespace-runs "$rc $o" "0 "
+has no-user-namespace-warns "$(cat "$LAB/log")" "no user namespace"
+edit "$b" 'd["linux"]["namespaces"].append({"type":"user"})'
+o=$(timeout 60 python3 deny.py userns "$RUNSC" --root "$ROOT" $FLAGS run --bundle "$b" x 2>&1); rc=$?
+is user-namespace-asked-for-status $rc 128
+has user-namespace-asked-for "$o" "user namespace"
 o=$(ROOT=/proc/nowhere rt run --bundle "$b" x 2>&1); rc=$?
 is state-directory-status $rc 128
 has state-directory "$o" "--root"
