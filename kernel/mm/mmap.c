@@ -127,9 +127,10 @@ static int file_flags(const struct mmap_req *r, unsigned *vm)
 		return -EINVAL;
 	switch (type) {
 	case MAP_SHARED_VALIDATE:
+		/* MAP_SYNC too. */
 		if (r->flags & ~(MAP_KNOWN | MAP_TYPE | MAP_FIXED_NOREPLACE))
-			return -EOPNOTSUPP; /* MAP_SYNC too */
-					    /* fallthrough */
+			return -EOPNOTSUPP;
+		/* fallthrough */
 	case MAP_SHARED:
 		if ((r->prot & PROT_WRITE) && !file_writable(f))
 			return -EACCES;
