@@ -264,19 +264,25 @@ static void map_flush(struct ginode *g, int64_t pos, size_t len, bool drop)
 
 static ssize_t read_9p(struct gfile *gf, struct uio *to, int64_t pos)
 {
-	size_t n = MIN(uio_left(to), (size_t)P9_IO_MAX);
-	char *buf = malloc(n);
+	char *buf = malloc(P9_IO_MAX);
+	size_t done = 0;
 	ssize_t ret;
 
 	if (!buf)
 		return -ENOMEM;
-	ret = p9_read(gclient(gf->f.inode), gf->fid, buf, n, (uint64_t)pos);
-	if (ret > 0) {
-		n = uio_put(to, buf, (size_t)ret);
-		ret = n ? (ssize_t)n : -EFAULT;
-	}
+	do {
+		size_t n = MIN(uio_left(to), (size_t)P9_IO_MAX), put = 0;
+
+		ret = p9_read(gclient(gf->f.inode), gf->fid, buf, n,
+			(uint64_t)pos + done);
+		if (ret > 0) {
+			put = uio_put(to, buf, (size_t)ret);
+			ret = put < (size_t)ret ? -EFAULT : ret;
+		}
+		done += put;
+	} while (ret == P9_IO_MAX && uio_left(to));
 	free(buf);
-	return ret;
+	return done ? (ssize_t)done : ret;
 }
 
 static ssize_t write_9p(struct gfile *gf, struct uio *from, int64_t pos)
@@ -298,31 +304,58 @@ static ssize_t write_9p(struct gfile *gf, struct uio *from, int64_t pos)
 	return ret;
 }
 
+/* Short only at the end of the file, or where guest memory is not there. */
+static ssize_t read_host(struct ginode *g, struct uio *to, int64_t pos)
+{
+	struct uio_pins pins;
+	size_t done = 0;
+	ssize_t ret;
+
+	while (uio_left(to) && uio_pin(to, IO_MAX, &pins)) {
+		size_t want = pins.total;
+
+		ret = preadv(
+			fd_of(g, false), pins.iov, pins.n, pos + (int64_t)done);
+		if (ret < 0)
+			ret = -errno;
+		uio_unpin(&pins);
+		if (ret <= 0)
+			return done ? (ssize_t)done : ret;
+		uio_skip(to, (size_t)ret);
+		done += (size_t)ret;
+		if ((size_t)ret < want)
+			return (ssize_t)done;
+	}
+	return done || !uio_left(to) ? (ssize_t)done : -EFAULT;
+}
+
 static ssize_t gofer_read(struct file *f, struct uio *to, int64_t *pos)
 {
 	struct ginode *g = ginode_of(f->inode);
 	struct gfile *gf = gfile_of(f);
-	struct uio_pins pins;
 	ssize_t ret;
 
 	map_flush(g, *pos, uio_left(to), false);
-	if (gf->fid != P9_NOFID) {
-		ret = read_9p(gf, to, *pos);
-	} else {
-		if (!uio_pin(to, IO_MAX, &pins))
-			return uio_left(to) ? -EFAULT : 0;
-		ret = preadv(fd_of(g, false), pins.iov, pins.n, *pos);
-		if (ret < 0)
-			ret = -errno;
-		uio_unpin(&pins);
-		if (ret > 0)
-			uio_skip(to, (size_t)ret);
-	}
+	ret = gf->fid == P9_NOFID ? read_host(g, to, *pos)
+				  : read_9p(gf, to, *pos);
 	if (ret <= 0)
 		return ret;
 	*pos += ret;
 	file_accessed(f); /* as the host's own inode is by now */
 	return ret;
+}
+
+/*
+ * The VFS took set-id bits away where the writer may not keep them.  The host
+ * takes them from whatever we write, so those that are left are put back.
+ */
+static void keep_setid(struct ginode *g, uint32_t mode)
+{
+	struct iattr a = { .valid = ATTR_MODE, .mode = mode };
+
+	if (mode & S_ISUID ||
+		(mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		(void)!gofer_setattr(&g->in, &a); /* the data is written */
 }
 
 /* With shared access the end of the file is where the host says it is. */
@@ -351,6 +384,7 @@ static ssize_t gofer_write(struct file *f, struct uio *from, int64_t *pos)
 	struct gfile *gf = gfile_of(f);
 	bool append = atomic_load(&f->flags) & O_APPEND &&
 		      !gsuper_of(f->inode->sb)->exclusive;
+	uint32_t mode = f->inode->mode;
 	struct uio_pins pins;
 	ssize_t ret;
 
@@ -372,6 +406,8 @@ static ssize_t gofer_write(struct file *f, struct uio *from, int64_t *pos)
 	if (*pos > f->inode->size)
 		f->inode->size = *pos;
 	ginode_touch(g);
+	if (unlikely(mode & (S_ISUID | S_ISGID)))
+		keep_setid(g, mode);
 	return ret;
 }
 
@@ -425,6 +461,7 @@ static int gofer_fsync(struct file *f, bool datasync)
 static int gofer_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 {
 	struct ginode *g = ginode_of(f->inode);
+	uint32_t bits = f->inode->mode;
 	struct p9_attr a;
 	uint32_t fid;
 	int err;
@@ -443,12 +480,14 @@ static int gofer_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > f->inode->size)
 		f->inode->size = off + len;
 	ginode_touch(g);
+	keep_setid(g, bits);
 	return 0;
 }
 
 int gofer_file_truncate(struct ginode *g, int64_t size)
 {
 	struct p9_Tchange c = { .valid = P9_SET_SIZE, .size = (uint64_t)size };
+	uint32_t mode = g->in.mode;
 	int64_t old = g->in.size;
 	int hfd, err = 0;
 
@@ -469,6 +508,7 @@ int gofer_file_truncate(struct ginode *g, int64_t size)
 		return err;
 	g->in.size = size;
 	ginode_touch(g);
+	keep_setid(g, mode);
 	if (g->map && size < old) {
 		int64_t cut = ALIGN_UP(size, (int64_t)PAGE_SIZE);
 
