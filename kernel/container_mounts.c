@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/caps.h"
+#include "kernel/fs/types.h"
 #include "kernel/kernel.h"
 #include "kernel/task/cred.h"
 #include "kernel/vfs/inode.h"
@@ -182,6 +183,17 @@ static int readonly_path(struct setup *s, const char *name)
 	return err;
 }
 
+/* @text: "name=value" */
+static int set_sysctl(UNUSED struct setup *s, const char *text)
+{
+	const char *eq = strchr(text, '=');
+	char *name = eq ? strndup(text, (size_t)(eq - text)) : NULL;
+	int err = eq ? name ? proc_sysctl(name, eq + 1) : -ENOMEM : -EINVAL;
+
+	free(name);
+	return err;
+}
+
 static int for_paths(struct setup *s, const char *const *list, const char *what,
 	int (*fn)(struct setup *s, const char *name))
 {
@@ -189,8 +201,8 @@ static int for_paths(struct setup *s, const char *const *list, const char *what,
 		int err = fn(s, list[i]);
 
 		if (err)
-			return err_set(s->e, -err, "%s path %s: %s", what,
-				list[i], strerror(-err));
+			return err_set(s->e, -err, "%s %s: %s", what, list[i],
+				strerror(-err));
 	}
 	return 0;
 }
@@ -237,9 +249,12 @@ static int mount_spec(struct setup *s, const struct container_conf *conf)
 	if (!err)
 		err = mount_defaults(s, conf, last, ARRAY_SIZE(last));
 	if (!err)
-		err = for_paths(s, conf->masked, "masked", mask_path);
+		err = for_paths(s, conf->sysctl, "sysctl", set_sysctl);
 	if (!err)
-		err = for_paths(s, conf->readonly, "read-only", readonly_path);
+		err = for_paths(s, conf->masked, "masked path", mask_path);
+	if (!err)
+		err = for_paths(
+			s, conf->readonly, "read-only path", readonly_path);
 	return err;
 }
 

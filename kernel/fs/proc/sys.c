@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "kernel/fs/proc/proc.h"
+#include "kernel/fs/types.h"
 #include "kernel/kernel.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/internal.h"
@@ -497,3 +498,44 @@ const struct proc_node proc_sys[] = {
 	PROC_DIR("vm", vm_dir),
 	END,
 };
+
+/* The node of "net.core.somaxconn", where a name may hold dots: also with
+ * slashes. */
+static const struct proc_node *find_node(const char *name)
+{
+	const struct proc_node *dir = proc_sys, *n = NULL;
+
+	for (size_t len; *name; name += len + (name[len] != 0)) {
+		len = strcspn(name, "./");
+		for (n = dir; n && n->name; n++)
+			if (strlen(n->name) == len &&
+				!strncmp(n->name, name, len))
+				break;
+		if (!n || !n->name)
+			return NULL;
+		dir = n->children;
+	}
+	return n;
+}
+
+int proc_sysctl(const char *name, const char *value)
+{
+	const struct proc_node *n = find_node(name);
+	char *end;
+	long long v = strtoll(value, &end, 0);
+
+	if (!n || n->children)
+		return -ENOENT;
+	if (n->store != store_knob)
+		return -EACCES;
+	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+		if (strcmp(knobs[i].name, n->name))
+			continue;
+		if (end == value || *end || v < knobs[i].min ||
+			v > knobs[i].max)
+			return -EINVAL;
+		knobs[i].value = v;
+		return 0;
+	}
+	return -ENOENT;
+}
