@@ -20,7 +20,7 @@ DEPS=${DEPS:-source}
 
 # What the tests and the linters need beyond the compiler: the only such list.
 TEST_PKGS="busybox-static python3 libc6-dev clang libclang-rt-14-dev procps
-	diffutils util-linux iproute2"
+	diffutils util-linux iproute2 debootstrap git"
 LINT_PKGS="libc6-dev clang clang-format"
 
 say() { echo "build.sh: $*" >&2; }

@@ -63,6 +63,7 @@ script() {
 part unit "$out/unit"
 script guest selftest/run.sh "$out"
 script oci selftest/oci/run.sh "$out"
+script programs selftest/programs.sh "$out"
 part sanitizers sanitized address,undefined
 part fuzz fuzz
 script rebuild selftest/rebuild.sh "$out"

@@ -469,14 +469,15 @@ int fifo_open(struct inode *in, const struct path *path, int flags,
 {
 	int acc = flags & FILE_ACCMODE;
 	bool r = acc != O_WRONLY, w = acc != O_RDONLY;
-	bool wait = r != w && !(flags & O_NONBLOCK) && current;
+	bool pipe = !in->sb; /* by /proc/PID/fd: Linux waits for nobody */
+	bool wait = r != w && !(flags & O_NONBLOCK) && current && !pipe;
 	struct pipe_file *pf;
 	struct pipe *p;
 	int err = 0;
 
 	if (acc == FILE_ACCMODE)
 		return -EINVAL;
-	if (!r && flags & O_NONBLOCK && !fifo_has_reader(in))
+	if (!r && flags & O_NONBLOCK && !pipe && !fifo_has_reader(in))
 		return -ENXIO;
 	p = fifo_join(in, r, w);
 	if (!p)
@@ -489,7 +490,7 @@ int fifo_open(struct inode *in, const struct path *path, int flags,
 	waitq_wake(&p->waitq, 0);
 	if (wait) {
 		err = fifo_wait(current, p, r);
-	} else if (r && !w) {
+	} else if (r && !w && !pipe) {
 		pipe_lock(p);
 		if (!p->writers)
 			pf->wseen = p->wopens;
