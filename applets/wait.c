@@ -26,6 +26,7 @@ int wait_main(struct config *c, int argc, char **argv, struct err *e)
 	struct urpc_msg reply;
 	struct json_doc *d;
 	struct cstate s;
+	int status = -1;
 
 	if (i < 0)
 		return i;
@@ -45,15 +46,20 @@ int wait_main(struct config *c, int argc, char **argv, struct err *e)
 		json_root(d), &reply, e);
 	json_free(d);
 	if (!err) {
-		printf("{\"id\":\"%s\",\"exitStatus\":%lld}\n", s.id,
-			(long long)json_int(json_path(json_root(reply.doc),
-						    "result.exitStatus"),
-				-1));
+		status = json_int(
+			json_path(json_root(reply.doc), "result.exitStatus"),
+			-1);
 		urpc_msg_fini(&reply);
 	}
 	/* The answer comes first: who waited may delete at once. */
-	if (!err && !pid && proc_wait_dead(&s.sandbox, -1))
+	if (!pid && s.status != ST_CREATING &&
+		proc_wait_dead(&s.sandbox, err ? 1000 : -1))
 		log_debug("the sandbox of %s still runs", s.id);
+	/* It ended while, or before, we asked. */
+	if (err && !pid && (status = state_exit_status(&s)) >= 0)
+		err = 0;
+	if (!err)
+		printf("{\"id\":\"%s\",\"exitStatus\":%d}\n", s.id, status);
 	state_fini(&s);
 	return err;
 }

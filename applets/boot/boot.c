@@ -32,6 +32,7 @@
 
 static const char *bundle;
 static int controller_fd, mounts_fd, spec_fd, sync_fd, device_fd;
+static int exit_fd;
 static int cpu_num, zero;
 static uint64_t total_memory;
 static bool attached, apply_caps, setup_root;
@@ -53,6 +54,7 @@ const struct flag boot_flags[] = {
 		"standard input, output and error of the container" },
 	{ "pass-fd", FLAG_LIST, &pass_fds, NULL,
 		"M:N: our descriptor M becomes the container's N" },
+	{ "exit-fd", FLAG_INT, &exit_fd, NULL, "file for the exit status" },
 	{ "cpu-num", FLAG_INT, &cpu_num, NULL, "CPUs that the guest sees" },
 	{ "total-memory", FLAG_U64, &total_memory, NULL,
 		"bytes of memory that the guest sees" },
@@ -165,9 +167,11 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 {
 	struct boot b = { .conf = conf };
 	struct container *c = NULL;
+	char status[16];
 	int i, err;
 
-	controller_fd = mounts_fd = spec_fd = sync_fd = device_fd = -1;
+	controller_fd = mounts_fd = spec_fd = sync_fd = device_fd = exit_fd =
+		-1;
 	i = applet_args(boot_flags, argc, argv, 1, 1, e);
 	if (i < 0)
 		return i;
@@ -199,5 +203,9 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 	tell(&b, e);
 	if (err)
 		_exit(EXIT_FAILED); /* the command reports it, in its words */
-	_exit(control_serve(&b, c));
+	err = control_serve(&b, c);
+	/* For a wait that comes late. */
+	snprintf(status, sizeof status, "%d", err);
+	(void)!write_full(exit_fd, status, strlen(status));
+	_exit(err);
 }

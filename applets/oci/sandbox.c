@@ -247,7 +247,13 @@ static int create_steps(struct cstate *s, struct create_opts *o,
 	own_fd int control = listen_control(s, e);
 	if (control < 0)
 		return control;
+	own_mem char *path = state_path(s, ".exit");
+	own_fd int exit_file = open(path,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (exit_file < 0)
+		return err_set(e, errno, "%s: %s", path, strerror(errno));
 	sp->controller = control;
+	sp->exit = exit_file;
 	sp->pass_host = host;
 	sp->pass_guest = guest;
 	sp->npass = n;

@@ -545,6 +545,7 @@ static int start_sandbox(
 			s->pass_guest[i]);
 		c.d.fd[c.d.nfds++] = s->pass_host[i];
 	}
+	donor_fd(&c.d, "exit-fd", s->exit);
 	donor_arg(&c.d, "--cpu-num");
 	donor_arg(&c.d, "%u", count_cpus(s));
 	donor_arg(&c.d, "--total-memory");

@@ -15,6 +15,7 @@ struct spawn {
 	struct cgroup *cgroup;		/* entered before anything runs; may be empty */
 	int stdio[3];			/* borrowed */
 	int controller;			/* borrowed: listening control socket */
+	int exit;			/* borrowed: file for the exit status */
 	const int *pass_host, *pass_guest;	/* borrowed: --pass-fd */
 	size_t npass;
 	bool attached;			/* the sandbox dies with us */

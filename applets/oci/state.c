@@ -323,7 +323,8 @@ int state_load(struct cstate *s, const struct config *conf, const char *id,
 
 void state_remove(struct cstate *s)
 {
-	static const char *const files[] = { ".state.new", ".state", ".lock" };
+	static const char *const files[] = { ".state.new", ".exit", ".state",
+		".lock" };
 
 	if (s->sock[0] && !strchr(s->sock, '/')) {
 		own_mem char *sock = xasprintf("%s/%s", s->root, s->sock);
@@ -334,6 +335,16 @@ void state_remove(struct cstate *s)
 		unlink(path);
 	}
 	state_unlock(s);
+}
+
+int state_exit_status(const struct cstate *s)
+{
+	own_mem char *path = state_path(s, ".exit");
+	struct err e;
+	size_t len;
+	own_mem char *text = read_file(AT_FDCWD, path, 16, &len, &e);
+
+	return text && len ? atoi(text) : -ENODATA;
 }
 
 void state_fini(struct cstate *s)

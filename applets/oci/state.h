@@ -4,7 +4,8 @@
  * ROOT/ID_sandbox:ID.state is JSON, replaced by rename so that a reader needs
  * no lock.  ROOT/ID_sandbox:ID.lock is locked (flock) by every command that
  * changes something, for as long as it does.  The state is written before anything else is
- * made, so that whatever a killed command leaves behind can be found.
+ * made, so that whatever a killed command leaves behind can be found.  The sandbox
+ * writes its exit status to .exit, through a descriptor that it was given.
  */
 #pragma once
 
@@ -53,6 +54,8 @@ void state_unlock(struct cstate *s);
 /* Removes state, socket and lock file. */
 void state_remove(struct cstate *s);
 void state_fini(struct cstate *s);
+/* What the container ended with, or -ENODATA: it runs, or was killed with its sandbox. */
+int state_exit_status(const struct cstate *s);
 void state_refresh(struct cstate *s);	/* looks whether the sandbox lives */
 /* Path of a file of this container: ".state", ".lock". */
 char *state_path(const struct cstate *s, const char *suffix);	/* malloc'ed */

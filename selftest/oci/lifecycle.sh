@@ -56,6 +56,7 @@ has survives-term "$(rt state c)" '"status": "running"'
 rt kill c SIGKILL
 wait $w; is wait "$(cat "$LAB/wait")" '{"id":"c","exitStatus":137}'
 has state-stopped "$(rt state c)" '"status": "stopped"'
+is wait-stopped "$(rt wait c)" '{"id":"c","exitStatus":137}'
 has kill-stopped "$(rt kill c 9 2>&1)" "container not running"
 rt delete c; is delete-stopped $? 0
 has delete-unknown "$(rt delete c 2>&1)" "does not exist"
