@@ -120,6 +120,8 @@ static bool is_syscall(struct pctx *c, const struct regs *r)
 static void syscall_event(struct pctx *c, struct regs *r, struct pevent *ev)
 {
 	if (is_syscall(c, r)) {
+		/* Linux takes eax, with its sign, for the number. */
+		r->orig_rax = (uint64_t)(int64_t)(int32_t)r->orig_rax;
 		ev->kind = PEV_SYSCALL;
 		return;
 	}
