@@ -41,10 +41,11 @@
 #include "fs9p/client.h"
 #include "fs9p/frame.h"
 
-#define SLOTS_MIN   16
-#define SLOTS_MAX   0x8000u
-#define POSTED_MAX  8
-#define PLACE_STAYS 8  /* calls in a row from one CPU: the server comes there \
+#define SLOTS_MIN  16
+#define SLOTS_MAX  0x8000u
+#define POSTED_MAX 8
+#define PLACE_STAYS                                                           \
+	8              /* calls in a row from one CPU: the server comes there \
 			*/
 #define PLACE_MOVES 16 /* changes of CPU without such a row: it is let go */
 #define LOOK_AROUND NSEC_PER_SEC /* how often a wait asks interrupted() */

@@ -19,8 +19,8 @@
 #include "kernel/task/task.h"
 #include "platform/platform.h"
 
-#define XSTATE_MAGIC1     0x46505853u
-#define XSTATE_MAGIC2     0x46505845u
+#define XSTATE_MAGIC1        0x46505853u
+#define XSTATE_MAGIC2        0x46505845u
 #define FXSAVE_SIZE          512
 #define XSAVE_HEADER_END     576
 #define SW_RESERVED          464 /* struct fpx_sw_bytes in the legacy area */

@@ -22,8 +22,9 @@
 #define AT_MINSIGSTKSZ 51
 #endif
 #define CLOCK_TICKS 100
-#define STACK_ROOM  (128 << 10) /* mapped below the first frame from the start \
-				 */
+#define STACK_ROOM                                                 \
+	(128 << 10) /* mapped below the first frame from the start \
+		     */
 
 /* --- string vectors */
 

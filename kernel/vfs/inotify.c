@@ -40,7 +40,10 @@ LOCK_OPS(inotify, struct inotify_all, lock)
 
 struct event {
 	struct list link;
-	struct inotify_event e; /* the name follows in the next member */
+	struct { /* struct inotify_event, but for its name */
+		int wd;
+		uint32_t mask, cookie, len;
+	} e;
 	char name[];
 };
 
