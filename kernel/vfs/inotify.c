@@ -38,12 +38,14 @@ static struct inotify_all {
 } all = { .lock = MUTEX_INIT(inotify) };
 LOCK_OPS(inotify, struct inotify_all, lock)
 
+struct event_abi { /* struct inotify_event, but for its name */
+	int wd;
+	uint32_t mask, cookie, len;
+};
+
 struct event {
 	struct list link;
-	struct { /* struct inotify_event, but for its name */
-		int wd;
-		uint32_t mask, cookie, len;
-	} e;
+	struct event_abi e;
 	char name[];
 };
 
@@ -113,7 +115,7 @@ static void enqueue(struct inotify *n, int wd, uint32_t mask, uint32_t cookie,
 	ev = calloc(1, sizeof *ev + len);
 	if (!ev)
 		return; /* as an overflow that nobody is told of */
-	ev->e = (struct inotify_event){
+	ev->e = (struct event_abi){
 		.wd = wd, .mask = mask, .cookie = cookie, .len = (uint32_t)len
 	};
 	if (len)

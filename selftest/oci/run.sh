@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh <build> [script...] - the lifecycle scripts; ends with "N passed, N failed, N skipped".
+out=$(readlink -f "${1:-build}")
 cd "$(dirname "$0")" || exit 1
-out=$(readlink -f "${1:-../../build}")
 shift
 passed=0 failed=0 skipped=0
 [ $# != 0 ] || set -- flags.sh install.sh lifecycle.sh exec.sh config.sh do.sh terminal.sh hooks.sh \
