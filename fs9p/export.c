@@ -305,8 +305,8 @@ int export_make(int dir, const struct export_make *m, int *hfd, int *io,
 	if (err)
 		return err;
 	err = export_child(dir, m->name, &fd, a);
-	if (err)
-		goto close_file;
+	if (err) /* no descriptor left: as if it had not been made */
+		goto remove;
 	/* Someone on the host may have replaced the name meanwhile. */
 	err = (a->mode & S_IFMT) == (m->mode & S_IFMT) ? adopt(fd, m, a)
 						       : -ESTALE;
@@ -320,8 +320,8 @@ int export_make(int dir, const struct export_make *m, int *hfd, int *io,
 	return 0;
 remove:
 	unlinkat(dir, m->name, S_ISDIR(m->mode) ? AT_REMOVEDIR : 0);
-	close(fd);
-close_file:
+	if (fd >= 0)
+		close(fd);
 	if (file >= 0)
 		close(file);
 	return err;

@@ -20,6 +20,10 @@
 #include "kernel/vfs/mount.h"
 
 #define V9FS_MAGIC 0x01021997
+#define RELIEF                                                                 \
+	32 /* names forgotten when descriptors run out: 4 times more each time \
+	    */
+#define RELIEF_TRIES 5
 
 /* --- the table of inodes */
 
@@ -222,24 +226,36 @@ static int ginode_walk(struct ginode *g)
 	return 0;
 }
 
+bool gofer_retry(struct p9_client *c, int err, int *tries)
+{
+	if ((err != -EMFILE && err != -ENFILE) || ++*tries > RELIEF_TRIES)
+		return false;
+	gofer_idle_cut();
+	/* Many names have no fid, and give nothing back. */
+	dcache_prune((size_t)RELIEF << 2 * *tries);
+	p9_clunk_flush(c);
+	return true;
+}
+
 int ginode_fid(struct ginode *g, uint32_t *fid)
 {
 	struct ginode *up = NULL;
-	int err = 0;
+	int err, tries = 0;
 
 	*fid = atomic_load(&g->fid);
 	if (likely(*fid != P9_NOFID))
 		return 0;
-	inode_lock(&g->in);
-	if (atomic_load(&g->fid) == P9_NOFID)
-		err = ginode_walk(g);
-	if (!err) {
-		up = g->up;
-		g->up = NULL;
-		free(g->name);
-		g->name = NULL;
-	}
-	inode_unlock(&g->in);
+	do {
+		inode_lock(&g->in);
+		err = atomic_load(&g->fid) == P9_NOFID ? ginode_walk(g) : 0;
+		if (!err) {
+			up = g->up;
+			g->up = NULL;
+			free(g->name);
+			g->name = NULL;
+		}
+		inode_unlock(&g->in);
+	} while (gofer_retry(gclient(&g->in), err, &tries));
 	if (up)
 		inode_put(&up->in);
 	*fid = atomic_load(&g->fid);

@@ -176,10 +176,13 @@ static int glist_create(struct ginode *dir, struct glist **out)
 	struct gsuper *s = gsuper_of(dir->in.sb);
 	struct glist *l;
 	uint32_t fid, io;
-	int hfd, err = ginode_fid(dir, &fid);
+	int hfd, tries = 0, err = ginode_fid(dir, &fid);
 
-	if (!err)
+	if (err)
+		return err;
+	do {
 		err = p9_open(s->c, fid, O_RDONLY | O_DIRECTORY, &io, &hfd);
+	} while (gofer_retry(s->c, err, &tries));
 	if (err)
 		return err;
 	l = calloc(1, sizeof *l);
@@ -306,22 +309,38 @@ static int lookup_listed(
 	return err;
 }
 
+/* One name, asked of the gofer. */
+static int walk_one(struct ginode *dir, const char *name, size_t len,
+	uint32_t *fid, struct p9_attr *a)
+{
+	struct p9_client *c = gclient(&dir->in);
+	struct p9_str str = p9_str(name, len);
+	int tries = 0, err;
+	unsigned got;
+	uint32_t up;
+
+	err = ginode_fid(dir, &up);
+	if (err)
+		return err;
+	do {
+		err = p9_walk(c, up, &str, 1, fid, a, &got);
+	} while (gofer_retry(c, err, &tries));
+	return err;
+}
+
 static int gofer_lookup(
 	struct inode *dir, const char *name, size_t len, struct inode **out)
 {
-	struct gsuper *s = gsuper_of(dir->sb);
-	struct p9_str str = p9_str(name, len);
 	struct p9_attr a;
 	struct ginode *g;
-	uint32_t up, fid;
-	unsigned got;
+	uint32_t fid;
 	int err = lookup_listed(ginode_of(dir), name, len, out);
 
 	if (err != -EAGAIN)
 		return err;
-	err = ginode_fid(ginode_of(dir), &up) ?:
-			p9_walk(s->c, up, &str, 1, &fid, &a, &got) ?:
-			ginode_find(s, &a, fid, NULL, NULL, 0, &g);
+	err = walk_one(ginode_of(dir), name, len, &fid, &a)
+		      ?: ginode_find(gsuper_of(dir->sb), &a, fid, NULL, NULL, 0,
+				 &g);
 	if (!err)
 		*out = &g->in;
 	return err;
@@ -330,17 +349,13 @@ static int gofer_lookup(
 bool gofer_dir_same(
 	struct ginode *dir, const char *name, size_t len, struct ginode *g)
 {
-	struct gsuper *s = gsuper_of(dir->in.sb);
-	struct p9_str str = p9_str(name, len);
 	struct p9_attr a;
-	uint32_t up, fid;
-	unsigned got;
-	int err = ginode_fid(dir, &up)
-			  ?: p9_walk(s->c, up, &str, 1, &fid, &a, &got);
+	uint32_t fid;
+	int err = walk_one(dir, name, len, &fid, &a);
 
 	if (err)
 		return err == -ENOENT && !g;
-	p9_clunk(s->c, fid, false);
+	p9_clunk(gclient(&dir->in), fid, false);
 	if (!g || a.ino != g->ino || a.dev != g->dev)
 		return false;
 	ginode_refresh(g, &a);
@@ -367,12 +382,16 @@ static int dir_make(struct inode *dir, struct p9_str name, uint32_t mode,
 		.target = p9_str(target, strlen(target)) };
 	struct p9_attr a;
 	struct ginode *g;
-	int hfd, err;
+	int hfd, tries = 0, err;
 
 	inode_init_owner(dir, cred, &mode, &k.gid);
 	k.mode = mode;
-	err = ginode_fid(ginode_of(dir), &k.dfid)
-		      ?: p9_make(s->c, &k, &hfd, &a);
+	err = ginode_fid(ginode_of(dir), &k.dfid);
+	if (err)
+		return err;
+	do {
+		err = p9_make(s->c, &k, &hfd, &a);
+	} while (gofer_retry(s->c, err, &tries));
 	if (err)
 		return err;
 	if (name.n)

@@ -123,6 +123,11 @@ LOCKS_UNCHECKED /* idle.lock; the last reference */
 	close_atomic(&g->wfd);
 }
 
+void gofer_idle_cut(void)
+{
+	idle_close(IDLE_CUT);
+}
+
 /* --- descriptors */
 
 static int fd_of(struct ginode *g, bool write)
@@ -136,8 +141,9 @@ static int fd_of(struct ginode *g, bool write)
 
 /* Has the gofer give a descriptor.  -EMFILE: neither side has a number left. */
 HOLDS(lc_inode)
-static int fd_fetch(struct ginode *g, uint32_t fid, bool write)
+static int fd_fetch(struct ginode *g, bool write)
 {
+	uint32_t fid = atomic_load(&g->fid);
 	uint32_t unused;
 	int hfd, err;
 
@@ -159,26 +165,20 @@ static int fd_fetch(struct ginode *g, uint32_t fid, bool write)
  */
 static int fd_use(struct ginode *g, bool write)
 {
+	int err, tries = 0;
 	uint32_t fid;
-	int err = 0;
 
-	for (int tries = 0; tries < 2; tries++) {
-		if (fd_of(g, write) < 0) {
-			err = ginode_fid(g, &fid);
-			if (err)
-				return err;
-		}
+	do {
+		err = fd_of(g, write) < 0 ? ginode_fid(g, &fid) : 0;
+		if (err)
+			return err;
 		inode_lock(&g->in);
-		err = fd_of(g, write) < 0 ? fd_fetch(g, fid, write) : 0;
+		err = fd_of(g, write) < 0 ? fd_fetch(g, write) : 0;
 		if (!err)
 			g->users++;
 		inode_unlock(&g->in);
-		if (err != -EMFILE && err != -ENFILE)
-			break;
-		idle_close(IDLE_CUT);
-		err = -EMFILE;
-	}
-	return err;
+	} while (gofer_retry(gclient(&g->in), err, &tries));
+	return err == -ENFILE ? -EMFILE : err;
 }
 
 static void fd_unuse(struct ginode *g)

@@ -143,6 +143,12 @@ static inline void ginode_touch(struct ginode *g)	/* something of it changed on 
 		atomic_store(&g->changed, true);
 }
 
+/*
+ * After @err: is it worth trying again?  When the gofer, or we, ran out of descriptors,
+ * lets go of what is only cached.  Only the dir lock may be held.
+ */
+bool gofer_retry(struct p9_client *c, int err, int *tries);
+
 /* gofer.c: operations that every kind of inode has. */
 int gofer_getattr(struct inode *in, struct kstat *st);
 int gofer_setattr(struct inode *in, const struct iattr *a);
@@ -158,6 +164,7 @@ void gofer_file_adopt(struct ginode *g, int hfd);
 /* fstat(2) on a descriptor that is there: false when there is none. */
 bool gofer_file_stat(struct ginode *g);
 int gofer_file_truncate(struct ginode *g, int64_t size) MUST_CHECK;
+void gofer_idle_cut(void);			/* closes descriptors that nobody uses */
 void gofer_file_fini(struct ginode *g);		/* last reference */
 
 /* gofer_dir.c */

@@ -149,11 +149,11 @@ static void dentry_retire(struct dentry *d, struct list *dead)
 	}
 }
 
-/* Takes the oldest unused names out of the cache. */
+/* Takes the oldest unused names out of the cache, until @keep are left. */
 HOLDS(lc_dcache)
-static void lru_prune(struct list *dead)
+static void lru_prune(struct list *dead, size_t keep, size_t tries)
 {
-	for (int i = 0; i < LRU_BATCH && dcache.nlru > LRU_MAX; i++) {
+	for (size_t i = 0; i < tries && dcache.nlru > keep; i++) {
 		struct dentry *d =
 			list_entry(dcache.lru.prev, struct dentry, lru);
 
@@ -222,7 +222,21 @@ void dentry_put(struct dentry *d)
 	dcache_write(&dcache);
 	if (ref_put(&d->ref))
 		dentry_retire(d, &dead);
-	lru_prune(&dead);
+	lru_prune(&dead, LRU_MAX, LRU_BATCH);
+	dcache_write_done(&dcache);
+	dispose(&dead);
+}
+
+void dcache_prune(size_t n)
+{
+	struct list dead;
+	size_t have;
+
+	list_init(&dead);
+	dcache_write(&dcache);
+	have = dcache.nlru;
+	/* Each gets its second chance, and is met again. */
+	lru_prune(&dead, have > n ? have - n : 0, 2 * have);
 	dcache_write_done(&dcache);
 	dispose(&dead);
 }

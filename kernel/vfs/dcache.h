@@ -70,5 +70,7 @@ char *dentry_path(struct dentry *d, char *buf, size_t n);
 struct dentry *dentry_parent(struct dentry *d);		/* a reference */
 bool dentry_below(struct dentry *d, const struct dentry *top);	/* or equal */
 bool dentry_is_child(struct dentry *d, const struct dentry *parent);	/* and not deleted */
+/* Forgets up to @n unused names, for a filesystem whose inodes hold what has run out. */
+void dcache_prune(size_t n);
 /* Frees the whole tree of a super that has no mount any more. */
 void dcache_shrink(struct super *sb, struct dentry *root);
