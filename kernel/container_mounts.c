@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/caps.h"
+#include "core/log.h"
 #include "kernel/fs/types.h"
 #include "kernel/kernel.h"
 #include "kernel/task/cred.h"
@@ -191,6 +192,10 @@ static int set_sysctl(UNUSED struct setup *s, const char *text)
 	int err = eq ? name ? proc_sysctl(name, eq + 1) : -ENOMEM : -EINVAL;
 
 	free(name);
+	if (err == -ENOENT) {
+		log_warn("sysctl %s is left out: there is no such file", text);
+		return 0;
+	}
 	return err;
 }
 
