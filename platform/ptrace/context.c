@@ -136,18 +136,24 @@ int ptrace_pctx_set_fp(struct pctx *c, const void *fp)
 		c->tid, true, (void *)(uintptr_t)fp, platform_fp_size);
 }
 
-/* The state that exec gives, and nothing of the sentry's own registers. */
-int tracee_reset_fp(pid_t tid)
+/* The state that exec gives, and nothing of anybody's own registers. */
+static char clean_fp[FP_MAX] __attribute__((aligned(64)));
+
+int clean_fp_init(void)
 {
 	static const uint16_t fcw = 0x37f;
 	static const uint32_t mxcsr = 0x1f80;
-	char fp[FP_MAX] __attribute__((aligned(64))) = { 0 };
 
-	if (platform_fp_size > sizeof fp)
+	if (platform_fp_size > sizeof clean_fp)
 		return -E2BIG;
-	memcpy(fp, &fcw, sizeof fcw);
-	memcpy(fp + 24, &mxcsr, sizeof mxcsr);
-	return fp_request(tid, true, fp, platform_fp_size);
+	memcpy(clean_fp, &fcw, sizeof fcw);
+	memcpy(clean_fp + 24, &mxcsr, sizeof mxcsr);
+	return 0;
+}
+
+int tracee_reset_fp(pid_t tid)
+{
+	return fp_request(tid, true, clean_fp, platform_fp_size);
 }
 
 /*

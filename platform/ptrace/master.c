@@ -320,6 +320,9 @@ int ptrace_init(int device, struct err *e)
 	(void)device;
 	platform_max_addr = STUB_BASE;
 	platform_fp_size = fp_area_size();
+	if (clean_fp_init())
+		return err_set(
+			e, E2BIG, "XSAVE area of %zu bytes", platform_fp_size);
 	no_stop_signals();
 	pairs_init();
 	/* Changed ids make a process undumpable, and its children untraceable.

@@ -125,7 +125,8 @@ int ptrace_pctx_attach(struct pctx *c);
 void ptrace_pctx_free(struct pctx *c);
 int ptrace_pctx_get_fp(struct pctx *c, void *fp);
 int ptrace_pctx_set_fp(struct pctx *c, const void *fp);
-int tracee_reset_fp(pid_t tid);
+int clean_fp_init(void) MUST_CHECK;
+int tracee_reset_fp(pid_t tid) MUST_CHECK;
 int64_t ptrace_pctx_cpu_ns(struct pctx *c);
 
 /* sync.c */
