@@ -184,7 +184,7 @@ int dev_open(struct inode *in, const struct path *path, int flags,
 	struct file *f;
 
 	/* A filesystem of devices (devpts, donated ones) knows its own. */
-	if (in->ops->open)
+	if (in->ops->open && (!in->sb || in->sb->type == &devpts_fs))
 		return in->ops->open(in, path, flags, cred, out);
 	d = dev_find(in);
 	if (!d)

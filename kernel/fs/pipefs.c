@@ -475,6 +475,8 @@ int fifo_open(struct inode *in, const struct path *path, int flags,
 	struct pipe *p;
 	int err = 0;
 
+	if (!in->sb && in->ops->open) /* a host's pipe */
+		return in->ops->open(in, path, flags, cred, out);
 	if (acc == FILE_ACCMODE)
 		return -EINVAL;
 	if (!r && flags & O_NONBLOCK && !pipe && !fifo_has_reader(in))
