@@ -45,6 +45,7 @@ struct uio {
 	size_t off;			/* into it */
 	size_t left;			/* bytes to go, all segments */
 	int rwf;			/* RWF_* of this call */
+	int64_t since;			/* for the file: when this call found nothing first; 0: not yet */
 	bool to;			/* memory is the destination (a read) */
 };
 

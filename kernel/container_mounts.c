@@ -48,6 +48,7 @@ static const struct mount_conf last[] = {
 	{ .type = "devpts",
 		.source = "devpts",
 		.dest = "/dev/pts",
+		.data = "newinstance,ptmxmode=0666,mode=0620,gid=5",
 		.flags = COMMON,
 		.sock = -1 },
 	{ .type = "tmpfs",

@@ -14,6 +14,7 @@
 #include "fs9p/client.h"
 #include "kernel/fs/hostfile.h"
 #include "kernel/fs/hostpoll.h"
+#include "kernel/fs/tty.h"
 #include "kernel/fs/types.h"
 #include "kernel/mm/mm.h"
 #include "platform/platform.h"
@@ -125,7 +126,7 @@ int filters_install(struct err *e)
 {
 	const struct seccomp_rule *const lists[] = { seccomp_core, base, memory,
 		files, sockets, terminals, mm_rules, hostpoll_rules,
-		hostfile_rules, gofer_fs_rules, p9_client_rules,
+		hostfile_rules, tty_rules, gofer_fs_rules, p9_client_rules,
 		platform->rules };
 
 	return seccomp_install("sandbox", lists, ARRAY_SIZE(lists), e);

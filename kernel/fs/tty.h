@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/attr.h"
+#include "core/seccomp.h"
 
 struct cred;
 struct file;
@@ -32,7 +33,7 @@ int tty_console_create(int hfd, uint16_t rows, uint16_t cols, struct tty **out,
  */
 struct task;
 int tty_console_publish(struct task *t, struct tty *tty, struct file *slave) MUST_CHECK;
-/* Sets the size; the foreground group gets SIGWINCH when it changed. */
+/* Sets the size (0, 0: the host terminal's); the foreground group gets SIGWINCH when it changed. */
 void tty_resize(struct tty *tty, uint16_t rows, uint16_t cols);
 /* Waits (a few seconds at most) until the console's output has reached the host. */
 void tty_drain(struct tty *tty);
@@ -46,10 +47,11 @@ uint64_t tty_dev(struct tty *tty);	/* tty_nr of /proc/PID/stat: new_encode_dev f
 int tty_foreground(struct tty *tty);
 
 /*
- * The leader of @s (or its tty) is going: the foreground group gets SIGHUP and
- * SIGCONT, the session loses its terminal.  Called with no lock held.
+ * The leader of @s is going: the foreground group gets SIGHUP, the session loses
+ * its terminal.  Called with no lock held.
  */
 void tty_session_end(struct session *s);
+int tty_vhangup(struct task *t) MUST_CHECK;	/* vhangup(2) */
 /* /dev/tty, /dev/console, /dev/ptmx. */
 int tty_open_current(struct inode *in, const struct path *path, int flags, struct cred *cred,
 	struct file **out) MUST_CHECK;
@@ -57,3 +59,5 @@ int tty_open_console(struct inode *in, const struct path *path, int flags, struc
 	struct file **out) MUST_CHECK;
 int ptmx_open(struct inode *in, const struct path *path, int flags, struct cred *cred,
 	struct file **out) MUST_CHECK;
+
+extern const struct seccomp_rule tty_rules[];	/* host calls of tty_console.c */

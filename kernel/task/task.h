@@ -71,6 +71,7 @@ struct session {			/* lc_tasklist */
 	struct tgroup *leader;		/* NULL once dead */
 	struct list pgrps;
 	struct tty *tty;		/* controlling terminal, reference; changes under lc_tasklist */
+	struct pgrp *hup_pgrp;		/* reference: who was in the foreground when it hung up; until the leader exits */
 };
 
 struct fsctx {				/* shared by CLONE_FS */
