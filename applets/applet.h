@@ -42,5 +42,8 @@ const struct applet *applet_table(size_t *n);
 #include "applets/applets.def"
 #undef APPLET
 
+/* Text that a guest may have chosen, to stdout: no control character reaches the
+ * terminal but, with @lines, newlines. */
+void put_clean(const char *text, bool lines);
 /* argv[0] of the waiter that `exec --detach` leaves behind. */
 int exec_waiter_main(int argc, char **argv);

@@ -40,7 +40,7 @@ static int print_stacks(struct cstate *s, struct err *e)
 
 	if (err)
 		return err;
-	fputs(json_str(json_get(json_root(reply.doc), "result"), ""), stdout);
+	put_clean(json_str(json_get(json_root(reply.doc), "result"), ""), true);
 	urpc_msg_fini(&reply);
 	return 0;
 }

@@ -68,8 +68,23 @@ static void fill_stdio(void)
 		close(fd);
 }
 
-static int report(const char *command, const struct err *e)
+static bool is_control(char c)
 {
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+void put_clean(const char *text, bool lines)
+{
+	for (; *text; text++)
+		putchar(is_control(*text) && !(lines && *text == '\n') ? '?'
+								       : *text);
+}
+
+static int report(const char *command, struct err *e)
+{
+	for (char *p = e->msg; *p; p++)
+		if (is_control(*p))
+			*p = '?';
 	log_error("%s", e->msg);
 	dprintf(2, "runsc %s: %s\n", command, e->msg);
 	return EXIT_FAILED;

@@ -52,15 +52,15 @@ static void print_table(const struct cstate *s, const struct json *list)
 		int64_t cpu = json_int(json_get(p, "cpu"), 0);
 		start_time(s, json_int(json_get(p, "start"), 0), start,
 			sizeof start);
-		printf("%-9lld %-9lld %-9lld %-3d %-9s %-9s %lld.%02lds%-6s "
-		       "%s\n",
+		printf("%-9lld %-9lld %-9lld %-3d %-9s %-9s %lld.%02lds%-6s ",
 			(long long)json_int(json_get(p, "uid"), 0),
 			(long long)json_int(json_get(p, "pid"), 0),
 			(long long)json_int(json_get(p, "ppid"), 0), 0,
 			json_str(json_get(p, "tty"), "?"), start,
 			(long long)cpu / 1000000000,
-			(long)(cpu / 10000000 % 100), "",
-			json_str(json_get(p, "cmd"), ""));
+			(long)(cpu / 10000000 % 100), "");
+		put_clean(json_str(json_get(p, "cmd"), ""), false);
+		putchar('\n');
 	}
 }
 
