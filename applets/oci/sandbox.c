@@ -332,6 +332,39 @@ static void wait_reaped(pid_t pid)
 		nanosleep(&ts, NULL);
 }
 
+/* The text of a line of the user log. */
+static void line_text(const char *line, char *buf, size_t n)
+{
+	struct err bad;
+	struct json_doc *d = json_parse(line, strlen(line), &bad);
+
+	snprintf(buf, n, "%s",
+		d ? json_str(json_get(json_root(d), "msg"), "") : line);
+	json_free(d);
+}
+
+/* A sandbox that died in the middle of a call left its reason in the log. */
+static void add_last_line(const struct cstate *s, struct err *e)
+{
+	own_fd int fd = open(s->conf.log, O_RDONLY | O_CLOEXEC);
+	char tail[1200], text[300], *line;
+	struct err why = *e;
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t n = 0;
+
+	if (size > 0)
+		n = pread(fd, tail, sizeof tail - 1,
+			MAX(size - (off_t)sizeof tail + 1, (off_t)0));
+	while (n > 0 && tail[n - 1] == '\n')
+		n--;
+	if (n <= 0)
+		return;
+	tail[n] = 0;
+	line = strrchr(tail, '\n');
+	line_text(line ? line + 1 : tail, text, sizeof text);
+	err_set(e, why.code, "%.180s; the log's last line: %s", why.msg, text);
+}
+
 int sandbox_start(struct cstate *s, struct err *e)
 {
 	struct json_doc *d;
@@ -352,6 +385,8 @@ int sandbox_start(struct cstate *s, struct err *e)
 		err = state_save(s, e);
 	}
 	if (err) {
+		if (e->code == EPIPE)
+			add_last_line(s, e);
 		proc_destroy(&s->sandbox);
 		wait_reaped(s->sandbox.pid);
 		return err_wrap(e, "starting container \"%s\"", s->id);
