@@ -167,7 +167,7 @@ static int64_t move_many(
 	uint64_t at = all->old, end = all->old + all->oldlen;
 	struct vma *v;
 
-	while ((v = vma_find(mm, at)) && v->start < end) {
+	while (at < end && (v = vma_find(mm, at)) && v->start < end) {
 		uint64_t s = MAX(v->start, at), e = MIN(v->end, end);
 		struct remap r = { s, e - s, e - s, s - all->old + all->to,
 			all->flags };

@@ -169,3 +169,15 @@ TEST(mremap, realloc_of_large_blocks)
 	SEE(bad);
 	free(p);
 }
+
+TEST(mremap, several_mappings_move_at_once)
+{
+	char *p = map(area(64), 8), *t = p + 32 * PG;
+
+	SEE(mprotect(p + 2 * PG, PG, PROT_READ));
+	SEE(mremap(p + PG, 4 * PG, 4 * PG, MREMAP_MAYMOVE | MREMAP_FIXED, t) ==
+		t);
+	SEE(t[0] + 10 * t[3 * PG]);
+	SEE(write(1, p + PG, 1));
+	SEE(p[5 * PG]);
+}
