@@ -60,7 +60,11 @@ struct pevent {
 /* What the kernel changed in the registers since the last pctx_switch(). */
 enum regs_dirty { REGS_RAX_ONLY, REGS_ALL };
 
-#define SWITCH_STEP	1		/* single-step one instruction (TF) */
+/*
+ * Single-step one instruction (TF): PEV_EXCEPTION, SIGTRAP.  When it is a system call,
+ * PEV_SYSCALL, and that was the step.
+ */
+#define SWITCH_STEP	1
 
 struct platform_ops {
 	const char *name;
@@ -88,7 +92,8 @@ struct platform_ops {
 	/*
 	 * Makes what runs see the page table's [start, end): see above.  Never fails:
 	 * what the host refuses is unmapped and left to fault in again.  @self: the calling
-	 * thread's context, in any address space, or NULL.
+	 * thread's context, in any address space, or NULL; when it is not in @as, new
+	 * pages may be left to faults too: only what must not stay is certain to go.
 	 */
 	void (*aspace_sync)(struct aspace *as, struct pctx *self, uint64_t start, uint64_t end);
 
@@ -99,7 +104,10 @@ struct platform_ops {
 	 */
 	int (*pctx_new)(struct aspace *as, struct pctx *self, struct pctx **out);
 	int (*pctx_attach)(struct pctx *c);
-	/* By its own thread (attached), or by anyone while it was never attached. */
+	/*
+	 * By its own thread (attached), or by anyone while it was never attached.  When it
+	 * was the last, @as can only be freed: no new contexts, and syncs do nothing.
+	 */
 	void (*pctx_free)(struct pctx *c);
 	/*
 	 * Runs guest code from *@r until something happens, and stores the
