@@ -424,7 +424,7 @@ int exec_waiter_main(int argc, char **argv)
 		p[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	}
 	/* Nothing but these descriptors is left to us afterwards. */
-	if (isolate_caps(0, &e) || seccomp_install("exec", lists, 2, &e))
+	if (isolate_caps(0, false, &e) || seccomp_install("exec", lists, 2, &e))
 		return EXIT_FAILED;
 	if (p[1].fd >= 0)
 		waiter_resize(argv[1], r.pid);

@@ -101,7 +101,7 @@ int gofer_main(struct config *c, int argc, char **argv, struct err *e)
 	if (open_exports(c, x, e))
 		return -e->code;
 	/* From here on no host file outside the exports has a name. */
-	if (isolate_caps(apply_caps ? GOFER_CAPS : 0, e) ||
+	if (isolate_caps(apply_caps ? GOFER_CAPS : 0, false, e) ||
 		seccomp_install("gofer", lists, ARRAY_SIZE(lists), e))
 		return -e->code;
 	close(sync_fd);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +88,10 @@ static int read_spec(struct boot *b, struct err *e)
 /* Memory and descriptors are limited inside, guest by guest. */
 static void raise_limits(const struct config *conf)
 {
-	struct rlimit r;
+	struct rlimit r = { 0, 0 };
 
+	/* A dump would hold the guest's memory. */
+	setrlimit(RLIMIT_CORE, &r);
 	if (getrlimit(RLIMIT_NOFILE, &r))
 		return;
 	r.rlim_cur = r.rlim_max;
@@ -134,8 +137,9 @@ static int check_fds(const struct boot *b, struct err *e)
 static int isolate(struct boot *b, struct err *e)
 {
 	take_terminal(b);
-	/* No capability, and none to be had by executing something. */
-	if (isolate_caps(0, e))
+	/* No capability but perhaps one, over our own children (spawn.c), and
+	 * none to be had by executing something. */
+	if (isolate_caps(1ULL << CAP_SYS_PTRACE, false, e))
 		return -e->code;
 	/* The platform makes what only an unfiltered process can make. */
 	platform = platform_find(b->conf->platform);

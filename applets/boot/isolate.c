@@ -93,9 +93,9 @@ int isolate_nobody(struct err *e)
 /*
  * Afterwards: no program that we could execute has more than @keep.
  */
-int isolate_caps(uint64_t keep, struct err *e)
+int isolate_caps(uint64_t keep, bool exec, struct err *e)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return err_set(e, errno, "no_new_privs: %s", strerror(errno));
-	return caps_keep(keep, false, e);
+	return caps_keep(keep, exec, e);
 }

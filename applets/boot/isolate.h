@@ -21,5 +21,8 @@ int isolate_empty_root(struct err *e) MUST_CHECK;
 int isolate_pivot(const char *dir, struct err *e) MUST_CHECK;
 /* Stage 3: we are nobody: no host file is ours, no process of the host obeys us. */
 int isolate_nobody(struct err *e) MUST_CHECK;
-/* Stage 4: @keep are the only capabilities that we or a successor can have. */
-int isolate_caps(uint64_t keep, struct err *e) MUST_CHECK;
+/*
+ * Stage 4: @keep are the only capabilities that we or a successor can have.  @exec: an
+ * executed program keeps them.
+ */
+int isolate_caps(uint64_t keep, bool exec, struct err *e) MUST_CHECK;

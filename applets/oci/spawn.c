@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -251,7 +252,8 @@ struct child {
 	size_t report;    /* index in donor of the socket for errors */
 	int mounts, proc; /* gofer: indices of --mounts-fd, --proc-fd */
 	bool userns;
-	int words; /* sandbox: its standard error */
+	int words;     /* sandbox: its standard error */
+	uint64_t caps; /* sandbox: kept in its user namespace */
 };
 
 static NORETURN void gofer_child(struct child *c)
@@ -302,7 +304,7 @@ static NORETURN void sandbox_child(struct child *c)
 	wait_hold(c->hold);
 	if (isolate_mounts(&e) || (!c->userns && isolate_empty_root(&e)) ||
 		isolate_nobody(&e) || (c->userns && isolate_empty_root(&e)) ||
-		isolate_caps(0, &e))
+		isolate_caps(c->userns ? c->caps : 0, true, &e))
 		tell_and_die(report, &e);
 	execute(c->exe, c->d.argv, report, &e);
 }
@@ -513,6 +515,18 @@ static int enter_netns(const struct spec *spec, int *old, struct err *e)
 	return 0;
 }
 
+/* Yama, from "admin only" on, wants CAP_SYS_PTRACE of a tracer, over its own
+ * children too. */
+static uint64_t platform_caps(void)
+{
+	struct err none;
+	size_t len;
+	own_mem char *scope = read_file(AT_FDCWD,
+		"/proc/sys/kernel/yama/ptrace_scope", 16, &len, &none);
+
+	return scope && atoi(scope) >= 2 ? 1ULL << CAP_SYS_PTRACE : 0;
+}
+
 static int start_sandbox(
 	struct spawn *s, struct plumbing *p, int exe, struct err *e)
 {
@@ -527,6 +541,7 @@ static int start_sandbox(
 	if (pipe2(hold, O_CLOEXEC))
 		return err_set(e, errno, "pipe: %s", strerror(errno));
 	c.hold = hold[0];
+	c.caps = platform_caps();
 	donor_init(&c.d, "runsc-sandbox");
 	donor_globals(&c.d, conf, log_user_fd(), debug);
 	donor_arg(&c.d, "boot");

@@ -47,6 +47,31 @@ has foreground "$o" is-a-tty
 has foreground-input "$o" typed
 o=$(timeout 60 script -qec "stty rows 21 cols 43; $RUNSC --root $ROOT $FLAGS do stty size" /dev/null < /dev/null 2>&1)
 has do-size "$o" "21 43"
+# An engine that resizes its end while the program runs: the program gets SIGWINCH.
+cat > "$LAB/resize.py" <<-'PY'
+	import array, fcntl, os, select, socket, struct, subprocess, sys, termios, time
+	path, *rt = sys.argv[1:]
+	s = socket.socket(socket.AF_UNIX)
+	s.bind(path)
+	s.listen()
+	p = subprocess.Popen(rt, stdin=subprocess.DEVNULL)
+	c, _ = s.accept()
+	fd = array.array("i", c.recvmsg(100, socket.CMSG_SPACE(4))[1][0][2])[0]
+	assert p.wait() == 0
+	out, end, sent = b"", time.time() + 20, False
+	while time.time() < end and b"41 99" not in out:
+	    if not select.select([fd], [], [], 1)[0]:
+	        continue
+	    out += os.read(fd, 1000)
+	    if b"ready" in out and not sent:
+	        sent = fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 41, 99, 0, 0)) or True
+	print(out.decode())
+PY
+W='trap "stty size" WINCH; echo ready; while :; do sleep 0.1; done'
+b=$(bundle winch sh -c "$W"); edit "$b" 'd["process"]["terminal"]=True'
+has resize-of-run "$(timeout 60 python3 "$LAB/resize.py" "$LAB/w1" "$RUNSC" --root "$ROOT" $FLAGS run --detach --console-socket "$LAB/w1" --bundle "$b" w 2>&1)" "41 99"
+has resize-of-exec "$(timeout 60 python3 "$LAB/resize.py" "$LAB/w2" "$RUNSC" --root "$ROOT" $FLAGS exec --tty --detach --console-socket "$LAB/w2" w sh -c "$W" 2>&1)" "41 99"
+rt delete --force w
 b=$(bundle sleep sleep 1000)
 rt run --detach --bundle "$b" c < /dev/null > "$LAB/out" 2>&1
 o=$(timeout 60 script -qec "$RUNSC --root $ROOT $FLAGS exec --tty c sh -c 'test -t 0 && echo exec-tty; exit 5'" /dev/null < /dev/null 2>&1)
