@@ -111,7 +111,9 @@ struct cred *cred_copy(const struct cred *from, int ngroups)
 
 	if (!c)
 		return NULL;
-	*c = *from;
+	/* All but the count, which others change meanwhile. */
+	memcpy((char *)c + sizeof c->ref, (const char *)from + sizeof c->ref,
+		sizeof *c - sizeof c->ref);
 	ref_init(&c->ref);
 	user_get(c->user);
 	memcpy(c->groups, from->groups, keep * sizeof c->groups[0]);

@@ -165,7 +165,6 @@ static int wait_woken(struct task *t, struct futex_waiter *w, int64_t deadline)
 	int err = 0;
 
 	t->wait_what = "futex";
-	t->wait_on = (void *)w->key.addr;
 	while (!atomic_load(&w->woken) && !err)
 		err = task_block(t, deadline);
 	t->wait_what = NULL;
@@ -212,6 +211,7 @@ static long do_wait(struct task *t, const struct futex_op *f)
 	err = key_get(t, f->addr, f->shared, &w.key);
 	if (err)
 		return err;
+	t->wait_on = (void *)(uintptr_t)f->addr;
 	err = queue_if(t, &w, f->addr, f->val);
 	if (!err)
 		err = wait_woken(t, &w, f->deadline);
