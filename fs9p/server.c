@@ -4,8 +4,9 @@
  * Theory of operation
  *
  * A request is decoded whole, looked up in requests.def, checked (is the
- * extension negotiated, may this export change), handled, and answered with its own R-message or with Rlerror.  A message that is no
- * message at all (wrong length, trailing bytes) ends the connection.
+ * extension negotiated, may this export change), handled, and answered with its
+ * own R-message or with Rlerror.  A message that is no message at all (wrong
+ * length, trailing bytes) ends the connection.
  *
  * States.  A connection knows nothing but Tversion until that succeeded; a
  * second Tversion drops all fids and begins again.  A fid is made by attach,
