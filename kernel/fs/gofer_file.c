@@ -9,17 +9,12 @@
  * have one of each.  They stay while there are users (open files), and
  * are then on the idle list, whose oldest are closed when it gets long.  A
  * file that is opened again is left on the list: who closes sorts that out.
- *
- * A mapping is a window onto the host's file (kernel/mm/window.c), or where the
- * host refuses that, pages filled and written back from here; then reads and
- * writes meet those pages half-way: see map_flush().
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -130,7 +125,7 @@ void gofer_idle_cut(void)
 
 /* --- descriptors */
 
-static int fd_of(struct ginode *g, bool write)
+int gofer_fd(struct ginode *g, bool write)
 {
 	int hfd = atomic_load_explicit(&g->wfd, memory_order_relaxed);
 
@@ -169,11 +164,11 @@ static int fd_use(struct ginode *g, bool write)
 	uint32_t fid;
 
 	do {
-		err = fd_of(g, write) < 0 ? ginode_fid(g, &fid) : 0;
+		err = gofer_fd(g, write) < 0 ? ginode_fid(g, &fid) : 0;
 		if (err)
 			return err;
 		inode_lock(&g->in);
-		err = fd_of(g, write) < 0 ? fd_fetch(g, write) : 0;
+		err = gofer_fd(g, write) < 0 ? fd_fetch(g, write) : 0;
 		if (!err)
 			g->users++;
 		inode_unlock(&g->in);
@@ -208,7 +203,7 @@ void gofer_file_adopt(struct ginode *g, int hfd)
 
 bool gofer_file_stat(struct ginode *g)
 {
-	int hfd = S_ISREG(g->in.mode) ? fd_of(g, false) : -1;
+	int hfd = S_ISREG(g->in.mode) ? gofer_fd(g, false) : -1;
 	struct p9_attr a;
 	struct stat st;
 
@@ -232,32 +227,6 @@ bool gofer_file_stat(struct ginode *g)
 		return false;
 	ginode_refresh(g, &a);
 	return true;
-}
-
-/* --- pages that are kept here */
-
-static bool map_is_ours(struct ginode *g)
-{
-	struct mapping *m = atomic_load_explicit(&g->map, memory_order_acquire);
-
-	return m && !m->host;
-}
-
-/*
- * Before a read or write of [@pos, @pos + @len): what was written through a
- * mapping is written back; after a write (@drop) the pages are read again.
- */
-static void map_flush(struct ginode *g, int64_t pos, size_t len, bool drop)
-{
-	int64_t from = pos & ~(int64_t)(PAGE_SIZE - 1);
-	int64_t to = (pos + (int64_t)len + (int64_t)PAGE_SIZE - 1) &
-		     ~(int64_t)(PAGE_SIZE - 1);
-
-	if (likely(!map_is_ours(g)))
-		return;
-	(void)!mapping_sync(g->map, from, to);
-	if (drop)
-		mapping_punch(g->map, from, to);
 }
 
 /* --- reading and writing */
@@ -314,8 +283,8 @@ static ssize_t read_host(struct ginode *g, struct uio *to, int64_t pos)
 	while (uio_left(to) && uio_pin(to, IO_MAX, &pins)) {
 		size_t want = pins.total;
 
-		ret = preadv(
-			fd_of(g, false), pins.iov, pins.n, pos + (int64_t)done);
+		ret = preadv(gofer_fd(g, false), pins.iov, pins.n,
+			pos + (int64_t)done);
 		if (ret < 0)
 			ret = -errno;
 		uio_unpin(&pins);
@@ -335,7 +304,7 @@ static ssize_t gofer_read(struct file *f, struct uio *to, int64_t *pos)
 	struct gfile *gf = gfile_of(f);
 	ssize_t ret;
 
-	map_flush(g, *pos, uio_left(to), false);
+	gofer_map_flush(g, *pos, uio_left(to), false);
 	ret = gf->fid == P9_NOFID ? read_host(g, to, *pos)
 				  : read_9p(gf, to, *pos);
 	if (ret <= 0)
@@ -362,7 +331,7 @@ static void keep_setid(struct ginode *g, uint32_t mode)
 static ssize_t host_write(
 	struct ginode *g, const struct uio_pins *p, int64_t *pos, bool append)
 {
-	int hfd = fd_of(g, true);
+	int hfd = gofer_fd(g, true);
 	struct stat st;
 	ssize_t ret;
 
@@ -388,7 +357,7 @@ static ssize_t gofer_write(struct file *f, struct uio *from, int64_t *pos)
 	struct uio_pins pins;
 	ssize_t ret;
 
-	map_flush(g, *pos, uio_left(from), false);
+	gofer_map_flush(g, *pos, uio_left(from), false);
 	if (gf->fid != P9_NOFID) {
 		ret = write_9p(gf, from, *pos);
 	} else {
@@ -401,7 +370,7 @@ static ssize_t gofer_write(struct file *f, struct uio *from, int64_t *pos)
 	}
 	if (ret <= 0)
 		return ret;
-	map_flush(g, *pos, (size_t)ret, true);
+	gofer_map_flush(g, *pos, (size_t)ret, true);
 	*pos += ret;
 	if (*pos > f->inode->size)
 		f->inode->size = *pos;
@@ -414,7 +383,7 @@ static ssize_t gofer_write(struct file *f, struct uio *from, int64_t *pos)
 static int64_t gofer_seek(struct file *f, int64_t off, int whence)
 {
 	int hfd = gfile_of(f)->fid == P9_NOFID
-			  ? fd_of(ginode_of(f->inode), false)
+			  ? gofer_fd(ginode_of(f->inode), false)
 			  : -1;
 	struct kstat st;
 	int64_t ret;
@@ -423,7 +392,7 @@ static int64_t gofer_seek(struct file *f, int64_t off, int whence)
 	if (whence == SEEK_SET)
 		return off < 0 ? -EINVAL : off;
 	if (hfd >= 0 && (whence == SEEK_DATA || whence == SEEK_HOLE)) {
-		map_flush(ginode_of(f->inode), 0, INT64_MAX / 2, false);
+		gofer_map_flush(ginode_of(f->inode), 0, INT64_MAX / 2, false);
 		ret = lseek(hfd, off, whence);
 		return ret < 0 ? -errno : ret;
 	}
@@ -446,7 +415,7 @@ static int gofer_fsync(struct file *f, bool datasync)
 	struct gfile *gf = gfile_of(f);
 	int hfd;
 
-	if (map_is_ours(g)) {
+	if (gofer_map_ours(g)) {
 		int err = mapping_sync(g->map, 0, INT64_MAX);
 
 		if (err)
@@ -454,7 +423,7 @@ static int gofer_fsync(struct file *f, bool datasync)
 	}
 	if (gf->fid != P9_NOFID)
 		return p9_fsync(gclient(f->inode), gf->fid, datasync);
-	hfd = fd_of(g, false);
+	hfd = gofer_fd(g, false);
 	return (datasync ? fdatasync(hfd) : fsync(hfd)) ? -errno : 0;
 }
 
@@ -466,9 +435,9 @@ static int gofer_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 	uint32_t fid;
 	int err;
 
-	map_flush(g, 0, INT64_MAX / 2, false);
+	gofer_map_flush(g, 0, INT64_MAX / 2, false);
 	if (gfile_of(f)->fid == P9_NOFID) {
-		err = fallocate(fd_of(g, true), mode, off, len) ? -errno : 0;
+		err = fallocate(gofer_fd(g, true), mode, off, len) ? -errno : 0;
 	} else {
 		err = ginode_fid(g, &fid)
 			      ?: p9_allocate(gclient(f->inode), fid, mode,
@@ -476,7 +445,7 @@ static int gofer_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 	}
 	if (err)
 		return err;
-	map_flush(g, 0, INT64_MAX / 2, true);
+	gofer_map_flush(g, 0, INT64_MAX / 2, true);
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > f->inode->size)
 		f->inode->size = off + len;
 	ginode_touch(g);
@@ -494,8 +463,8 @@ int gofer_file_truncate(struct ginode *g, int64_t size)
 	if (!S_ISREG(g->in.mode))
 		return -EINVAL;
 	inode_lock(&g->in); /* keeps the descriptor */
-	map_flush(g, 0, INT64_MAX / 2, false);
-	hfd = fd_of(g, true);
+	gofer_map_flush(g, 0, INT64_MAX / 2, false);
+	hfd = gofer_fd(g, true);
 	if (hfd >= 0) {
 		err = ftruncate(hfd, size) ? -errno : 0;
 		inode_unlock(&g->in);
@@ -518,151 +487,6 @@ int gofer_file_truncate(struct ginode *g, int64_t size)
 			mapping_punch(g->map, size, INT64_MAX);
 	}
 	return 0;
-}
-
-/* --- mappings */
-
-/* Pages kept here, for a host that does not let its file be mapped. */
-struct gmapping {
-	struct mapping m;
-	int hfd;          /* lc_mapping: owned */
-	struct ginode *g; /* borrowed: a vma holds the file */
-};
-
-static struct gmapping *gmapping_of(struct mapping *m)
-{
-	return container_of(m, struct gmapping, m);
-}
-
-static int gmapping_fill(struct mapping *m, uint64_t index, void *page)
-{
-	off_t off = (off_t)(index << PAGE_SHIFT);
-
-	return pread(gmapping_of(m)->hfd, page, PAGE_SIZE, off) < 0 ? -errno
-								    : 0;
-}
-
-static int gmapping_writeback(
-	struct mapping *m, uint64_t index, const void *page, size_t len)
-{
-	off_t off = (off_t)(index << PAGE_SHIFT);
-
-	if (pwrite(gmapping_of(m)->hfd, page, len, off) < 0)
-		return -errno;
-	ginode_touch(gmapping_of(m)->g);
-	return 0;
-}
-
-static int64_t gmapping_size(struct mapping *m)
-{
-	return gmapping_of(m)->g->in.size;
-}
-
-static void gmapping_release(struct mapping *m)
-{
-	mapping_fini(m);
-	close(gmapping_of(m)->hfd);
-	free(gmapping_of(m));
-}
-
-static const struct mapping_ops gmapping_ops = {
-	.fill = gmapping_fill,
-	.writeback = gmapping_writeback,
-	.size = gmapping_size,
-	.release = gmapping_release,
-};
-
-/* Consumes @hfd on success. */
-static int gmapping_create(struct ginode *g, int hfd, struct mapping **out)
-{
-	struct gmapping *gm = malloc(sizeof *gm);
-
-	if (!gm)
-		return -ENOMEM;
-	mapping_init(&gm->m, &gmapping_ops);
-	gm->hfd = hfd;
-	gm->g = g;
-	*out = &gm->m;
-	return 0;
-}
-
-static void gmapping_upgrade(struct mapping *m, int hfd)
-{
-	int old;
-
-	mapping_lock(m);
-	old = gmapping_of(m)->hfd;
-	gmapping_of(m)->hfd = hfd;
-	mapping_unlock(m);
-	close(old);
-}
-
-/* A copy of the descriptor: the mapping's own. */
-static int fd_copy(struct ginode *g, bool write)
-{
-	int hfd = fcntl(fd_of(g, write), F_DUPFD_CLOEXEC, 0);
-
-	return hfd < 0 ? -errno : hfd;
-}
-
-HOLDS(lc_inode)
-static int map_create(struct ginode *g, bool write)
-{
-	int err, hfd = fd_copy(g, write);
-	struct mapping *m;
-
-	if (hfd < 0)
-		return hfd;
-	err = mapping_new_host(hfd, write, &m);
-	if (err == -ENODEV)
-		err = gmapping_create(g, hfd, &m);
-	if (err) {
-		close(hfd);
-		return err;
-	}
-	atomic_store(&g->map, m);
-	g->map_writable = write;
-	return 0;
-}
-
-HOLDS(lc_inode)
-static int map_upgrade(struct ginode *g)
-{
-	int hfd = fd_copy(g, true), err = 0;
-
-	if (hfd < 0)
-		return hfd;
-	if (g->map->host)
-		err = mapping_host_upgrade(g->map, hfd);
-	else
-		gmapping_upgrade(g->map, hfd);
-	if (err)
-		close(hfd);
-	else
-		g->map_writable = true;
-	return err;
-}
-
-static int gofer_mmap(
-	struct file *f, int prot UNUSED, int flags, struct mapping **out)
-{
-	struct ginode *g = ginode_of(f->inode);
-	bool write = file_writable(f) && (flags & MAP_TYPE) != MAP_PRIVATE;
-	int err = 0;
-
-	if (gfile_of(f)->fid != P9_NOFID)
-		return -ENODEV; /* GAP: no mapping of a file that 9P serves */
-	inode_lock(f->inode);
-	if (!g->map)
-		err = map_create(g, write);
-	else if (write && !g->map_writable)
-		err = map_upgrade(g);
-	if (!err)
-		*out = mapping_get(g->map);
-	inode_unlock(f->inode);
-	if (!err && write)
-		ginode_touch(g);
-	return err;
 }
 
 /* --- opening */

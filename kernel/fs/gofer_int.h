@@ -1,5 +1,5 @@
 /*
- * gofer_int.h - what the three files of the gofer filesystem share.
+ * gofer_int.h - what the files of the gofer filesystem share.
  *
  * Theory of operation
  *
@@ -166,6 +166,18 @@ bool gofer_file_stat(struct ginode *g);
 int gofer_file_truncate(struct ginode *g, int64_t size) MUST_CHECK;
 void gofer_idle_cut(void);			/* closes descriptors that nobody uses */
 void gofer_file_fini(struct ginode *g);		/* last reference */
+
+/* A descriptor that is there now, or -1: it stays while there is a user. */
+int gofer_fd(struct ginode *g, bool write);
+
+/* gofer_map.c */
+int gofer_mmap(struct file *f, int prot, int flags, struct mapping **out);
+bool gofer_map_ours(struct ginode *g);		/* its pages are kept here */
+/*
+ * Before a read or write of [@pos, @pos + @len): what was written through a
+ * mapping is written back; after a write (@drop) the pages are read again.
+ */
+void gofer_map_flush(struct ginode *g, int64_t pos, size_t len, bool drop);
 
 /* gofer_dir.c */
 extern const struct inode_ops gofer_dir_ops, gofer_link_ops;
