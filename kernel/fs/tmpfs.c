@@ -197,7 +197,8 @@ int tmpfs_setxattr(struct inode *in, const char *name, const void *buf,
 		err = -EEXIST;
 	else if (!old && (!buf || flags & XATTR_REPLACE))
 		err = -ENODATA;
-	else if (buf && xattr_total(tn) + n > XATTR_TOTAL_MAX)
+	else if (buf &&
+		 xattr_total(tn) + n > XATTR_TOTAL_MAX + (old ? old->len : 0))
 		err = -ENOSPC;
 	if (!err) {
 		if (x)
