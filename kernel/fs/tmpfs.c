@@ -167,14 +167,23 @@ static struct txattr *xattr_new(const char *name, const void *buf, size_t n)
 	return x;
 }
 
-static size_t xattr_total(const struct tnode *tn)
+static size_t xattr_cost(const struct txattr *x)
 {
-	const struct txattr *x;
-	size_t n = 0;
+	return x ? x->len + strlen(x->name) + sizeof *x : 0;
+}
 
+/* May @new take the place of @old (NULL: there was none)? */
+static bool xattr_fits(const struct tnode *tn, const struct txattr *old,
+	const struct txattr *new)
+{
+	size_t n = xattr_cost(new), gone = xattr_cost(old);
+	const struct txattr *x;
+
+	if (n <= gone)
+		return true;
 	list_for_each (x, &tn->xattrs, link)
-		n += x->len + strlen(x->name) + sizeof *x;
-	return n;
+		n += xattr_cost(x);
+	return n - gone <= XATTR_TOTAL_MAX;
 }
 
 int tmpfs_setxattr(struct inode *in, const char *name, const void *buf,
@@ -197,8 +206,7 @@ int tmpfs_setxattr(struct inode *in, const char *name, const void *buf,
 		err = -EEXIST;
 	else if (!old && (!buf || flags & XATTR_REPLACE))
 		err = -ENODATA;
-	else if (buf &&
-		 xattr_total(tn) + n > XATTR_TOTAL_MAX + (old ? old->len : 0))
+	else if (x && !xattr_fits(tn, old, x))
 		err = -ENOSPC;
 	if (!err) {
 		if (x)

@@ -70,6 +70,13 @@ void file_put(struct file *f)
 	f->ops->release(f);
 }
 
+LOCKS_UNCHECKED /* one word, and only to look at */
+	int64_t
+	file_pos(const struct file *f)
+{
+	return __atomic_load_n(&f->pos, __ATOMIC_RELAXED);
+}
+
 ssize_t file_read(struct file *f, struct uio *to, int64_t *pos)
 {
 	if (!file_readable(f))

@@ -88,6 +88,9 @@ void file_fini(struct file *f);
 struct file *file_get(struct file *f);
 void file_put(struct file *f);		/* NULL is fine */
 
+/* The position as it may be now, without the lock: for /proc. */
+int64_t file_pos(const struct file *f);
+
 /* One attempt each, with mode checks; -EAGAIN when it would block. */
 ssize_t file_read(struct file *f, struct uio *to, int64_t *pos) MUST_CHECK;
 ssize_t file_write(struct file *f, struct uio *from, int64_t *pos) MUST_CHECK;

@@ -14,6 +14,7 @@
 #include "kernel/task/task.h"
 #include "kernel/vfs/fdtable.h"
 #include "kernel/vfs/file.h"
+#include "kernel/vfs/flock.h"
 #include "kernel/vfs/mount.h"
 
 /* --- fd */
@@ -107,19 +108,16 @@ static int show_fdinfo(struct proc_inode *p, struct strbuf *out)
 {
 	bool cloexec = false;
 	struct file *f = fd_file(p, (int)p->arg, &cloexec);
-	int64_t pos;
 
 	if (!f)
 		return -ENOENT;
-	filepos_lock(f);
-	pos = f->pos;
-	filepos_unlock(f);
 	sb_printf(out, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\nino:\t%llu\n",
-		(long long)pos,
+		(long long)file_pos(f),
 		(unsigned)(f->mode | atomic_load(&f->flags) |
 			   (cloexec ? O_CLOEXEC : 0)),
 		f->path.mnt ? f->path.mnt->id : 15,
 		(unsigned long long)f->inode->ino);
+	flock_show(f, out);
 	if (f->ops->fdinfo)
 		f->ops->fdinfo(f, out);
 	file_put(f);
