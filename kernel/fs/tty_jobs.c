@@ -170,38 +170,65 @@ int tty_give_up(struct task *t, struct tty *tty)
 	return err;
 }
 
+/*
+ * The group @pgid: a reference.  Linux takes a process's number, too, even
+ * before there is a group of that number: the process may be about to make it.
+ */
 HOLDS(lc_tasklist)
-static int set_foreground(
-	struct task *t, struct tty *tty, int pgid, struct pgrp **old)
+static int find_pgrp(struct task *t, struct session *s, int pgid,
+	struct tgroup *tg, struct pgrp **out)
+{
+	struct pgrp *pg = pgrp_peek(t->tg->pid_ns, pgid);
+
+	if (pg && !list_empty(&pg->members)) {
+		*out = pgrp_get(pg);
+		return pg->session == s ? 0 : -EPERM;
+	}
+	*out = NULL;
+	if (!tg || !tg->pgrp)
+		return -ESRCH;
+	if (tg->pgrp->session != s)
+		return -EPERM;
+	*out = pg ? pgrp_get(pg) : pgrp_create(s, pgid);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* *@put: a group that the caller puts. */
+HOLDS(lc_tasklist)
+static int set_foreground(struct task *t, struct tty *tty, int pgid,
+	struct tgroup *tg, struct pgrp **put)
 {
 	struct session *s = session_of(t);
-	struct pgrp *pg;
+	struct pgrp *old;
+	int err;
 
 	if (!s || s->tty != tty || tty->session != s)
 		return -ENOTTY;
-	pg = pgrp_peek(t->tg->pid_ns, pgid);
-	if (!pg || list_empty(&pg->members))
-		return -ESRCH;
-	if (pg->session != s)
-		return -EPERM;
+	err = find_pgrp(t, s, pgid, tg, put);
+	if (err)
+		return err;
 	tty_lock(tty);
-	*old = tty->fg;
-	tty->fg = pgrp_get(pg);
+	old = tty->fg;
+	tty->fg = *put;
 	tty_unlock(tty);
+	*put = old;
 	return 0;
 }
 
 int tty_set_foreground(struct task *t, struct tty *tty, int pgid)
 {
-	struct pgrp *old = NULL;
+	struct pgrp *put = NULL;
+	struct tgroup *tg;
 	int err;
 
 	if (pgid < 0)
 		return -EINVAL;
+	tg = tgroup_lookup(t->tg->pid_ns, pgid);
 	tasklist_lock(&tasklist);
-	err = set_foreground(t, tty, pgid, &old);
+	err = set_foreground(t, tty, pgid, tg, &put);
 	tasklist_unlock(&tasklist);
-	pgrp_put(old);
+	pgrp_put(put);
+	tgroup_put(tg);
 	return err;
 }
 

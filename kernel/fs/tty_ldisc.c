@@ -240,12 +240,25 @@ static void out_put(struct ldisc *l, const char *p, size_t n, size_t limit)
 	l->wake |= LDISC_WAKE_MASTER;
 }
 
+/* What was held back, once output goes on. */
+static void echo_flush(struct ldisc *l)
+{
+	const unsigned char *p;
+	size_t n;
+
+	while (!l->stopped && (n = ring_peek(&l->echo, &p))) {
+		out_put(l, (const char *)p, n, OUT_MAX + ECHO_MAX);
+		ring_drop(&l->echo, n);
+	}
+}
+
 size_t ldisc_write(struct ldisc *l, const void *src, size_t n)
 {
 	const unsigned char *p = src;
 	char one[ONE_MAX];
 	size_t i;
 
+	echo_flush(l);
 	if (!ldisc_write_room(l))
 		return 0;
 	if (!oflag(l, OPOST)) {
@@ -261,6 +274,7 @@ size_t ldisc_write(struct ldisc *l, const void *src, size_t n)
 
 static void echo_bytes(struct ldisc *l, const char *p, size_t n)
 {
+	echo_flush(l);
 	if (l->stopped)
 		(void)ring_put(&l->echo, p, n, ECHO_MAX);
 	else
@@ -341,17 +355,6 @@ static void echo_erase_tab(struct ldisc *l)
 	}
 }
 
-static void echo_flush(struct ldisc *l)
-{
-	const unsigned char *p;
-	size_t n;
-
-	while (!l->stopped && (n = ring_peek(&l->echo, &p))) {
-		out_put(l, (const char *)p, n, OUT_MAX + ECHO_MAX);
-		ring_drop(&l->echo, n);
-	}
-}
-
 /* --- flow */
 
 static void packet_status(struct ldisc *l, unsigned set, unsigned clear)
@@ -376,7 +379,6 @@ void ldisc_start(struct ldisc *l)
 		return;
 	l->stopped = false;
 	packet_status(l, TIOCPKT_START, TIOCPKT_STOP);
-	echo_flush(l);
 	l->wake |= LDISC_WAKE_WRITE;
 }
 
@@ -387,6 +389,13 @@ void ldisc_flush_output(struct ldisc *l)
 	l->echo.used = 0;
 	packet_status(l, TIOCPKT_FLUSHWRITE, 0);
 	l->wake |= LDISC_WAKE_WRITE;
+}
+
+/* A key starts it, and shows what was typed meanwhile; TCOON does not. */
+static void start_by_key(struct ldisc *l)
+{
+	ldisc_start(l);
+	echo_flush(l);
 }
 
 static void input_forget(struct ldisc *l)
@@ -432,7 +441,7 @@ static void end_line(struct ldisc *l, unsigned char c)
 static void receive_plain(struct ldisc *l, unsigned char c)
 {
 	if (l->stopped && iflag(l, IXON) && iflag(l, IXANY))
-		ldisc_start(l);
+		start_by_key(l);
 	if (lflag(l, ECHO))
 		echo_typed(l, c);
 	keep_marked(l, c);
@@ -583,6 +592,8 @@ static void receive_signal(struct ldisc *l, int sig, unsigned char c)
 		ldisc_start(l);
 	if (lflag(l, ECHO))
 		echo_char(l, c);
+	else
+		echo_flush(l);
 }
 
 static int signal_of(const struct ldisc *l, unsigned char c)
@@ -601,7 +612,7 @@ static bool receive_flow(struct ldisc *l, unsigned char c)
 	if (!iflag(l, IXON))
 		return false;
 	if (is_cc(l, c, VSTART))
-		ldisc_start(l);
+		start_by_key(l);
 	else if (is_cc(l, c, VSTOP))
 		ldisc_stop(l);
 	else
@@ -626,7 +637,7 @@ static void receive_char(struct ldisc *l, unsigned char c)
 		return;
 	}
 	if (l->stopped && iflag(l, IXON) && iflag(l, IXANY))
-		ldisc_start(l);
+		start_by_key(l);
 	if (c == '\r' && iflag(l, IGNCR))
 		return;
 	if (c == '\r' && iflag(l, ICRNL))
@@ -855,7 +866,7 @@ void ldisc_set_termios(struct ldisc *l, const struct termios_abi *t)
 	if ((old.lflag ^ l->t.lflag) & (ICANON | EXTPROC))
 		canon_changed(l);
 	if (old.iflag & IXON && !iflag(l, IXON))
-		ldisc_start(l);
+		start_by_key(l);
 	flow = usual_flow(&l->t);
 	if (flow != usual_flow(&old))
 		packet_status(l, flow ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP,
