@@ -54,7 +54,9 @@ int container_create(const struct container_conf *conf, struct container **out,
 	if (container_mounts(conf, c, e))
 		return -e->code;
 	control_lock(&kernel);
+	tasklist_lock(&tasklist); /* load averages count under this one */
 	list_add_tail(&kernel.containers, &c->link);
+	tasklist_unlock(&tasklist);
 	control_unlock(&kernel);
 	*out = c;
 	return 0;

@@ -20,6 +20,8 @@ static const uint64_t decay[3] = { 60308, 64453, 65175 }; /* exp(-5s/T) */
 static uint64_t load[3]; /* guarded by lc_tasklist */
 static int64_t last;
 
+/* Under lc_tasklist, which guards the list of containers too. */
+LOCKS_UNCHECKED
 static uint64_t running_tasks(void)
 {
 	struct container *c;
@@ -42,7 +44,6 @@ void loadavg_read(uint64_t loads[3])
 	int64_t now = mono_now();
 	uint64_t n;
 
-	control_lock(&kernel);
 	tasklist_lock(&tasklist);
 	n = running_tasks() * FIXED_1;
 	if (!last)
@@ -57,5 +58,4 @@ void loadavg_read(uint64_t loads[3])
 	for (int i = 0; i < 3; i++)
 		loads[i] = load[i];
 	tasklist_unlock(&tasklist);
-	control_unlock(&kernel);
 }

@@ -54,6 +54,7 @@ struct epoll {
 	unsigned nitems GUARDED_BY(lc_epoll);
 	struct mutex ready_lock;
 	struct list ready GUARDED_BY(lc_epready);
+	struct epitem *_Atomic lazy; /* a: ready, see epitem_wake() */
 	struct waitq waitq;
 	struct file *file; /* I: borrowed: it goes after the last item */
 	unsigned gen;      /* lc_epnest: of the last loop check */
@@ -70,14 +71,16 @@ struct epoll_file {
 struct epitem {
 	struct ref ref;
 	struct waiter w;
-	struct epoll *ep;        /* I: reference */
-	struct file *file;       /* I: borrowed; see Lifetime */
-	int fd;                  /* I */
-	struct waitq *wq;        /* I: NULL: readiness never changes */
-	struct rb_node node;     /* lc_epoll */
-	struct list file_link;   /* lc_epfile: file->epitems */
-	struct list ready_link;  /* lc_epready */
-	bool gone;               /* lc_epready: never queue it again */
+	struct epoll *ep;       /* I: reference */
+	struct file *file;      /* I: borrowed; see Lifetime */
+	int fd;                 /* I */
+	struct waitq *wq;       /* I: NULL: readiness never changes */
+	struct rb_node node;    /* lc_epoll */
+	struct list file_link;  /* lc_epfile: file->epitems */
+	struct list ready_link; /* lc_epready */
+	bool gone;              /* lc_epready: never queue it again */
+	atomic_bool is_lazy;    /* a: on ep->lazy, which has a reference */
+	struct epitem *lazy_next;
 	_Atomic uint32_t events; /* a: changes under lc_epoll */
 	uint64_t data;           /* lc_epoll */
 };
@@ -133,7 +136,40 @@ static void epitem_queue(struct epitem *it)
 	epready_unlock(ep);
 }
 
-/* Runs under lc_waitq of the file's queue. */
+/* Notes that @it is ready without taking a lock. */
+static void epitem_queue_lazily(struct epitem *it)
+{
+	struct epitem *head;
+
+	if (atomic_exchange(&it->is_lazy, true))
+		return;
+	ref_get(&it->ref);
+	head = atomic_load(&it->ep->lazy);
+	do
+		it->lazy_next = head;
+	while (!atomic_compare_exchange_weak(&it->ep->lazy, &head, it));
+}
+
+/* Moves what epitem_queue_lazily() noted to the ready list. */
+static void epoll_collect(struct epoll *ep)
+{
+	struct epitem *it, *next;
+
+	if (likely(!atomic_load(&ep->lazy)))
+		return;
+	for (it = atomic_exchange(&ep->lazy, NULL); it; it = next) {
+		next = it->lazy_next;
+		atomic_store(&it->is_lazy, false);
+		epitem_queue(it);
+		epitem_put(it);
+	}
+}
+
+/*
+ * Runs under lc_waitq of the file's queue.  An exclusive item takes the wake-up
+ * only if somebody waits for its epoll: noted first, then looked, as the
+ * one who waits registers first and then looks for what was noted.
+ */
 static bool epitem_wake(struct waiter *w, unsigned events)
 {
 	struct epitem *it = container_of(w, struct epitem, w);
@@ -141,10 +177,10 @@ static bool epitem_wake(struct waiter *w, unsigned events)
 
 	if (!(want & ~EP_PRIVATE) || (events && !(events & want)))
 		return false;
-	/* An exclusive one is for an epoll that somebody waits for. */
-	if (want & EPOLLEXCLUSIVE && !atomic_load(&it->ep->waitq.n)) {
-		epitem_queue(it);
-		return false;
+	if (want & EPOLLEXCLUSIVE) {
+		epitem_queue_lazily(it);
+		if (!atomic_load(&it->ep->waitq.n))
+			return false;
 	}
 	ref_get(&it->ref);
 	return true;
@@ -277,6 +313,7 @@ static unsigned epoll_poll(struct file *f)
 
 	if (depth > EP_NESTS)
 		return 0;
+	epoll_collect(ep);
 	depth++;
 	epoll_lock_inner(ep);
 	any = epoll_any_ready(ep);
@@ -324,6 +361,7 @@ static void epoll_release(struct file *f)
 			break;
 		epitem_put(it);
 	}
+	epoll_collect(ep);
 	epoll_put(ep);
 	file_fini(f);
 	free(container_of(f, struct epoll_file, f));
@@ -597,6 +635,7 @@ static int epoll_harvest(struct epoll *ep, struct epoll_event_abi *ev, int max)
 	bool more;
 	int n = 0;
 
+	epoll_collect(ep);
 	epoll_write(ep);
 	while (n < max) {
 		epready_lock(ep);
@@ -621,7 +660,7 @@ static bool epoll_maybe_ready(struct epoll *ep)
 	bool any;
 
 	epready_lock(ep);
-	any = !list_empty(&ep->ready);
+	any = !list_empty(&ep->ready) || atomic_load(&ep->lazy);
 	epready_unlock(ep);
 	return any;
 }
