@@ -182,6 +182,11 @@ static int queue_if(
 	uint32_t now;
 	int err;
 
+	/*
+	 * Counted before the word is read: a waker that changes the word after
+	 * our read sees the count, one that changed it before is seen by us.
+	 */
+	atomic_fetch_add(&b->n, 1);
 	for (;;) {
 		fbucket_lock(b);
 		err = user_try_load32(t->mm, addr, &now);
@@ -190,13 +195,15 @@ static int queue_if(
 			if (!err)
 				waiter_queue(b, w);
 			fbucket_unlock(b);
-			return err;
+			break;
 		}
 		fbucket_unlock(b);
 		err = user_load32(t->mm, addr, &now);
 		if (err)
-			return err;
+			break;
 	}
+	atomic_fetch_sub(&b->n, 1);
+	return err;
 }
 
 static long restart_wait(struct task *t);
@@ -267,7 +274,7 @@ static long do_wake(
 	if (ret)
 		return ret;
 	b = bucket_of(&k);
-	atomic_thread_fence(memory_order_seq_cst); /* pairs with waiter_queue */
+	atomic_thread_fence(memory_order_seq_cst); /* pairs with queue_if */
 	if (atomic_load(&b->n)) {
 		fbucket_lock(b);
 		ret = wake_matching(b, &k, n > 0 ? n : 1, bitset);
