@@ -113,7 +113,12 @@ static const struct inode_ops *ops_of(uint32_t mode)
 		return &gofer_dir_ops;
 	case S_IFLNK:
 		return &gofer_link_ops;
-	default: /* the VFS opens FIFOs, sockets and devices itself */
+	/*
+	 * The VFS opens FIFOs, sockets and devices itself.  GAP: those of the
+	 * host (--host-fifo, --host-uds) are not reached: p9_open() and
+	 * p9_connect() would give their descriptors.
+	 */
+	default:
 		return &gofer_file_ops;
 	}
 }
