@@ -327,6 +327,7 @@ static int break_cow(struct mm *mm, struct vma *v, uint64_t addr, bool around,
 		s -= PAGE_SIZE;
 	while (around && e < hi && is_shared_cow(mm, e, shared))
 		e += PAGE_SIZE;
+	hotset_note(mm->hot, s, e);
 	for (va = s; !shared && va < e; va += PAGE_SIZE)
 		ptable_protect(&mm->as.pt, va, vma_pte(v, false));
 	for (va = s; shared && va < e;) {

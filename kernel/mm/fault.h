@@ -35,6 +35,18 @@ bool mm_interrupted(void);
 /* Grows the stack above @addr down to it.  0 or -EFAULT. */
 int stack_grow(struct mm *mm, uint64_t addr) MUST_CHECK;
 
+/* mm.c, for fork.c: an empty one without a host half; and its end. */
+int mm_alloc(struct mm **out) MUST_CHECK;
+void mm_free(struct mm *mm);
+void mm_drop_vmas(struct mm *mm, struct list *dead);
+void mm_put_pages(struct mm *mm);	/* no context is left, no mapping knows it */
+
+/* fork.c: pages that a family of processes writes right after fork; NULL is fine. */
+struct hotset *hotset_new(void);
+struct hotset *hotset_get(struct hotset *h);
+void hotset_put(struct hotset *h);
+void hotset_note(struct hotset *h, uint64_t start, uint64_t end);
+
 /* mmap.c: detaches [start, end) and frees its pages; vmas go to @dead. */
 int unmap_range(struct mm *mm, uint64_t start, uint64_t end, struct list *dead) MUST_CHECK HOLDS(lc_mm_map);
 /* May @pages more be mapped (RLIMIT_AS, RLIMIT_DATA)?  0 or -ENOMEM. */

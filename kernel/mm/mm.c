@@ -1,11 +1,5 @@
 /*
- * mm.c - the life of an address space: make, copy, take apart.
- *
- * fork(2) copies in this order: the regions, each hung on its mapping behind
- * the parent's, so that a truncate sees the parent first; then, with both page
- * tables locked, the entries.  Private ones lose PTE_W and gain PTE_COW in the
- * parent, and one sync tells the platform, before the child's table and host
- * map are made.
+ * mm.c - the life of an address space: make, take apart, look at.
  */
 #include "kernel/mm/mm.h"
 
@@ -55,7 +49,7 @@ static uint64_t pick_mmap_base(uint64_t stack_limit)
 }
 
 LOCKS_UNCHECKED /* not published yet */
-	static int
+	int
 	mm_alloc(struct mm **out)
 {
 	struct mm *mm = calloc(1, sizeof *mm);
@@ -78,11 +72,12 @@ LOCKS_UNCHECKED /* not published yet */
 }
 
 LOCKS_UNCHECKED /* nobody else has it, or has it any more */
-	static void
+	void
 	mm_free(struct mm *mm)
 {
 	ptable_fini(&mm->as.pt);
 	frame_slots_fini(&mm->slots);
+	hotset_put(mm->hot);
 	file_put(mm->exe);
 	free(mm);
 }
@@ -103,6 +98,7 @@ LOCKS_UNCHECKED /* not published yet */
 			random_below(MIN(STACK_RANDOM, platform_max_addr / 64));
 	mm->mmap_base = pick_mmap_base(mm->rlimit_stack);
 	atomic_init(&mm->dumpable, 1);
+	mm->hot = hotset_new();
 	err = platform->aspace_new(&mm->as);
 	if (err) {
 		mm_free(mm);
@@ -140,7 +136,7 @@ static int put_entry(void *arg, uint64_t va, pte_t *pte)
 
 /* No context is left and no mapping knows us: all pages go, without a sync. */
 LOCKS_UNCHECKED
-static void put_pages(struct mm *mm)
+void mm_put_pages(struct mm *mm)
 {
 	struct put_all z = { .pt = &mm->as.pt };
 
@@ -148,7 +144,7 @@ static void put_pages(struct mm *mm)
 	frame_batch_put(&z.b);
 }
 
-static void drop_vmas(struct mm *mm, struct list *dead)
+void mm_drop_vmas(struct mm *mm, struct list *dead)
 {
 	struct vma *v, *next;
 
@@ -167,198 +163,11 @@ void mm_put(struct mm *mm)
 
 	if (!mm || !ref_put(&mm->ref))
 		return;
-	drop_vmas(mm, &dead);
+	mm_drop_vmas(mm, &dead);
 	platform->aspace_free(&mm->as);
-	put_pages(mm);
+	mm_put_pages(mm);
 	vmas_free(&dead);
 	mm_free(mm);
-}
-
-/* --- fork */
-
-/* The parent's regions and numbers; the child is not published. */
-LOCKS_UNCHECKED
-static int fork_vmas(struct mm *mm, struct mm *child)
-{
-	child->mmap_base = mm->mmap_base;
-	child->brk_start = mm->brk_start;
-	child->brk = mm->brk;
-	child->stack_top = mm->stack_top;
-	child->exe = mm->exe ? file_get(mm->exe) : NULL;
-	child->code_start = mm->code_start;
-	child->code_end = mm->code_end;
-	child->data_start = mm->data_start;
-	child->data_end = mm->data_end;
-	child->arg_start = mm->arg_start;
-	child->arg_end = mm->arg_end;
-	child->env_start = mm->env_start;
-	child->env_end = mm->env_end;
-	memcpy(child->auxv, mm->auxv, sizeof mm->auxv);
-	child->vdso = mm->vdso;
-	atomic_init(&child->dumpable, atomic_load(&mm->dumpable));
-	child->rlimit_as = mm->rlimit_as;
-	child->rlimit_data = mm->rlimit_data;
-	child->rlimit_memlock = mm->rlimit_memlock;
-	child->rlimit_stack = mm->rlimit_stack;
-	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
-		struct vma *c;
-
-		if (v->flags & VM_DONTFORK)
-			continue;
-		c = vma_copy(v, child);
-		if (!c)
-			return -ENOMEM;
-		c->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
-		vma_insert_behind(child, c, v);
-	}
-	return 0;
-}
-
-struct protect {
-	struct mm *mm;
-	struct vma *v;
-	uint64_t first, last;
-};
-
-HOLDS(lc_mm_active)
-static int protect_entry(void *arg, uint64_t va, pte_t *pte)
-{
-	struct protect *p = arg;
-	pte_t old = *pte;
-
-	if (!(old & PTE_P) || (old & PTE_COW))
-		return 0;
-	ptable_protect(&p->mm->as.pt, va, vma_pte(p->v, true));
-	if (old & PTE_W) {
-		p->first = MIN(p->first, va);
-		p->last = va + PAGE_SIZE;
-	}
-	return 0;
-}
-
-HOLDS_SHARED(lc_mm_map)
-HOLDS(lc_mm_active) static void write_protect(struct mm *mm)
-{
-	struct protect p = { .mm = mm, .first = UINT64_MAX };
-
-	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
-		p.v = v;
-		if (vma_is_cow(v) && !(v->flags & VM_DONTFORK))
-			(void)ptable_walk(&mm->as.pt, v->start, v->end,
-				protect_entry, &p);
-	}
-	if (p.first != UINT64_MAX)
-		mm_sync(mm, p.first, p.last);
-}
-
-struct share {
-	struct ptable *pt; /* the child's */
-	paddr_t pa;
-	unsigned n;
-	bool drop; /* these are not inherited */
-};
-
-static int share_entry(void *arg, uint64_t va, pte_t *pte)
-{
-	struct share *s = arg;
-	paddr_t pa = *pte & PTE_ADDR;
-
-	if (!(*pte & PTE_P))
-		return 0;
-	if (s->drop) {
-		ptable_clear(s->pt, va);
-		return 0;
-	}
-	if (s->n && (pa != s->pa + s->n * PAGE_SIZE ||
-			    phys_is_window(pa) != phys_is_window(s->pa))) {
-		frames_get(s->pa, s->n);
-		s->n = 0;
-	}
-	if (!s->n)
-		s->pa = pa;
-	s->n++;
-	return 0;
-}
-
-/*
- * Drops what the child must not have, and takes a reference for the rest.
- * Returns whether the child's host map must be told.
- */
-LOCKS_UNCHECKED
-static bool share_frames(struct mm *mm, struct mm *child)
-{
-	struct share s = { .pt = &child->as.pt };
-	bool dropped = false;
-
-	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
-		s.drop = v->flags & (VM_DONTFORK | VM_WIPEONFORK);
-		dropped |= s.drop;
-		(void)ptable_walk(
-			&child->as.pt, v->start, v->end, share_entry, &s);
-	}
-	if (s.n)
-		frames_get(s.pa, s.n);
-	return dropped;
-}
-
-LOCKS_UNCHECKED
-static void sync_dropped(struct mm *mm, struct mm *child)
-{
-	for (struct vma *v = vma_first(mm); v; v = vma_next(v))
-		if (v->flags & (VM_DONTFORK | VM_WIPEONFORK))
-			mm_sync(child, v->start, v->end);
-}
-
-LOCKS_UNCHECKED /* two of one class: see rwlock_write_nested() */
-	static int
-	fork_pages(struct mm *mm, struct mm *child)
-{
-	struct share none = { .pt = &child->as.pt, .drop = true };
-	bool dropped = false;
-	int err;
-
-	rwlock_write(&mm->as.active_lock);
-	rwlock_write_nested(&child->as.active_lock);
-	write_protect(mm);
-	err = ptable_copy(&child->as.pt, &mm->as.pt, 0, platform_max_addr);
-	if (err) {
-		(void)ptable_walk(
-			&child->as.pt, 0, UINT64_MAX, share_entry, &none);
-	} else {
-		dropped = share_frames(mm, child);
-		err = platform->aspace_fork(
-			&child->as, &mm->as, current ? current->pctx : NULL);
-	}
-	if (!err && dropped)
-		sync_dropped(mm, child);
-	atomic_store(&child->max_rss, child->as.pt.npresent);
-	rwlock_release_write(&child->as.active_lock);
-	rwlock_release_write(&mm->as.active_lock);
-	return err;
-}
-
-int mm_fork(struct task *t, struct mm **out)
-{
-	struct list dead = LIST_INIT(dead);
-	struct mm *mm = t->mm, *child;
-	int err = mm_alloc(&child);
-
-	if (err)
-		return err;
-	mm_map_write(mm);
-	err = fork_vmas(mm, child);
-	if (!err)
-		err = fork_pages(mm, child);
-	mm_map_write_done(mm);
-	if (!err) {
-		*out = child;
-		return 0;
-	}
-	drop_vmas(child, &dead);
-	put_pages(child);
-	vmas_free(&dead);
-	mm_free(child);
-	return err;
 }
 
 /* --- what others want to know */

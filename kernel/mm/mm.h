@@ -23,6 +23,7 @@
 #include "platform/platform.h"
 
 struct file;
+struct hotset;
 struct mapping;
 struct seccomp_rule;
 struct strbuf;
@@ -50,6 +51,7 @@ struct mm {
 	atomic_ulong max_rss;		/* a: pages, high-water mark */
 	atomic_int dumpable;		/* a: PR_SET_DUMPABLE */
 	struct frame_slots slots GUARDED_BY(lc_mm_active);	/* where anonymous pages come from */
+	struct hotset *hot;		/* I: reference, or NULL: what is written after fork (fork.c) */
 	uint64_t rlimit_as, rlimit_data, rlimit_memlock, rlimit_stack;	/* a copy set by setrlimit and exec; relaxed */
 };
 RWLOCK_OPS(mm_map, struct mm, map_lock)
