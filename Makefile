@@ -295,4 +295,4 @@ $(OUT)/obj/zlib/%.o: $(DEPS_DIR)/.ok | $(PREP)
 	lint-includes lint-format format install dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(shell find $(wildcard $(OUT) $(B)/guest) -name '*.d' 2>/dev/null)
+-include $(shell find $(wildcard $(OUT)/obj $(B)/guest) -name '*.d' 2>/dev/null)

@@ -228,7 +228,7 @@ int config_apply(struct config *c, const char *arg, struct err *e)
 	if (strncmp(arg, "--", 2) || !eq || eq - arg - 2 >= (int)sizeof name)
 		return err_set(e, EINVAL, "%s: not a saved flag", arg);
 	snprintf(name, sizeof name, "%.*s", (int)(eq - arg - 2), arg + 2);
-	err = flag_set(table, name, xstrdup(eq + 1), e);
+	err = flag_set(table, name, eq + 1, e);
 	return err == -ENOENT ? err_set(e, EINVAL, "unknown flag %s", arg)
 			      : err;
 }

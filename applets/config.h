@@ -43,7 +43,7 @@ int config_annotations(struct config *c, const struct json *annotations, struct 
  * the count, at most @max.  Logs and state are for the caller to add.
  */
 size_t config_args(const struct config *c, char **out, size_t max);
-/* Sets one flag from its "--name=value" form. */
+/* Sets one flag from its "--name=value" form; @arg must live as long as @c. */
 int config_apply(struct config *c, const char *arg, struct err *e) MUST_CHECK;
 const char *config_root(const struct config *c);
 /* Opens what --log and --debug-log name, for @command on container @id (may be NULL). */

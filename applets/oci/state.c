@@ -242,10 +242,12 @@ static int from_json(struct cstate *s, const struct json *root, struct err *e)
 		s->cgroup = xstrdup(json_str(json_get(root, "cgroup"), ""));
 	snprintf(s->sock, sizeof s->sock, "%s",
 		json_str(json_get(root, "socket"), ""));
-	json_for_each(
-		p, json_get(root, "flags")) if (config_apply(&s->conf,
-							json_str(p, ""),
-							e)) return -e->code;
+	json_for_each(p, json_get(root, "flags"))
+	{
+		/* The configuration is the command's: kept to its end. */
+		if (config_apply(&s->conf, xstrdup(json_str(p, "")), e))
+			return -e->code;
+	}
 	if (!spec)
 		return 0;
 	own_mem char *text = json_print(spec, 0, false);

@@ -2,6 +2,7 @@
  * named. */
 #include "applets/oci/spec.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -93,6 +94,8 @@ TEST(config, flags_round_trip)
 	CHECK(d.debug && d.strace_log_size == 7);
 	CHECK(d.file_access == FILE_SHARED);
 	CHECK(d.log_format == 0); /* belongs to the call, not the container */
+	for (size_t i = 0; i < n; i++)
+		free(args[i]);
 }
 
 TEST(config, what_is_not_done_is_refused_by_name)
