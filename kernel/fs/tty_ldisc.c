@@ -86,7 +86,7 @@ size_t ring_put(struct ring *r, const void *src, size_t n, size_t limit)
 
 size_t ring_peek(const struct ring *r, const unsigned char **p)
 {
-	*p = r->p + r->head;
+	*p = r->p ? r->p + r->head : NULL;
 	return MIN(r->used, r->size - r->head);
 }
 
