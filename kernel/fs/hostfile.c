@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -307,10 +308,11 @@ static const struct file_ops hostfile_regular_ops = {
 static const struct file_ops hostfile_pipe_ops = STREAM_OPS("pipe");
 static const struct file_ops hostfile_socket_ops = STREAM_OPS("socket");
 static const struct file_ops hostfile_chr_ops = STREAM_OPS("host:[tty]");
+static const struct file_ops hostfile_null_ops = STREAM_OPS("/dev/null");
 
-static const struct file_ops *ops_for(mode_t mode)
+static const struct file_ops *ops_for(const struct inode *in)
 {
-	switch (mode & S_IFMT) {
+	switch (in->mode & S_IFMT) {
 	case S_IFREG:
 	case S_IFBLK:
 		return &hostfile_regular_ops;
@@ -319,6 +321,8 @@ static const struct file_ops *ops_for(mode_t mode)
 	case S_IFSOCK:
 		return &hostfile_socket_ops;
 	}
+	if (in->rdev == makedev(1, 3))
+		return &hostfile_null_ops;
 	return &hostfile_chr_ops;
 }
 
@@ -383,7 +387,7 @@ static int hostinode_open(struct inode *in, const struct path *path, int flags,
 	hf = malloc(sizeof *hf);
 	if (!hf)
 		return -ENOMEM;
-	file_init(&hf->f, ops_for(in->mode), flags, in, path, cred);
+	file_init(&hf->f, ops_for(in), flags, in, path, cred);
 	hf->f.stream = h->kind != HOST_FILE;
 	*out = &hf->f;
 	return 0;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "kernel/fs/proc/proc.h"
 #include "kernel/fs/types.h"
@@ -34,6 +35,8 @@ struct proc_file {
 	struct mutex lock;
 	char *text GUARDED_BY(lc_evfile); /* malloc'ed; NULL: not shown yet */
 	size_t len GUARDED_BY(lc_evfile);
+	struct mnt_ns *ns; /* I: reference, of a file with node->mounts; NULL */
+	atomic_uint seen;  /* a: its seq when somebody last polled */
 };
 LOCK_OPS(evfile, struct proc_file, lock)
 
@@ -238,6 +241,7 @@ LOCKS_UNCHECKED /* nobody else has it */
 	struct proc_file *pf = proc_file_of(f);
 
 	free(pf->text);
+	mnt_ns_put(pf->ns);
 	file_fini(f);
 	free(pf);
 }
@@ -249,6 +253,45 @@ static const struct file_ops proc_file_ops = {
 	.seek = proc_file_seek,
 	.release = proc_file_release,
 };
+
+/* A change of the mounts since the last look is an error and "priority":
+ * proc(5). */
+static unsigned proc_mounts_poll(struct file *f)
+{
+	struct proc_file *pf = proc_file_of(f);
+	unsigned now = atomic_load(&pf->ns->seq);
+
+	if (atomic_exchange(&pf->seen, now) == now)
+		return EPOLLIN | EPOLLRDNORM;
+	return EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLPRI;
+}
+
+static struct waitq *proc_mounts_waitq(struct file *f)
+{
+	return &proc_file_of(f)->ns->waitq;
+}
+
+static const struct file_ops proc_mounts_ops = {
+	.name = "proc",
+	.read = proc_file_read,
+	.seek = proc_file_seek,
+	.poll = proc_mounts_poll,
+	.waitq = proc_mounts_waitq,
+	.release = proc_file_release,
+};
+
+static struct mnt_ns *proc_mnt_ns(struct proc_inode *p)
+{
+	struct mnt_ns *ns = NULL;
+
+	if (!p->node->mounts || !p->task)
+		return NULL;
+	mutex_acquire(&p->task->res_lock);
+	if (p->task->mnt_ns)
+		ns = mnt_ns_get(p->task->mnt_ns);
+	mutex_release(&p->task->res_lock);
+	return ns;
+}
 
 /* --- directories */
 
@@ -398,7 +441,11 @@ static int proc_open(struct inode *in, const struct path *path, int flags,
 	pf = calloc(1, sizeof *pf);
 	if (!pf)
 		return -ENOMEM;
-	file_init(&pf->f, &proc_file_ops, flags, in, path, cred);
+	pf->ns = proc_mnt_ns(p);
+	if (pf->ns)
+		atomic_init(&pf->seen, atomic_load(&pf->ns->seq));
+	file_init(&pf->f, pf->ns ? &proc_mounts_ops : &proc_file_ops, flags, in,
+		path, cred);
 	mutex_init(&pf->lock, &lc_evfile);
 	*out = &pf->f;
 	return 0;

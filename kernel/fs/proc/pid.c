@@ -458,6 +458,10 @@ static void task_dir_list(
 	{                                                    \
 		.name = n, .mode = S_IFREG | (m), .show = fn \
 	}
+#define MOUNTS(n, fn)                                                         \
+	{                                                                     \
+		.name = n, .mode = S_IFREG | 0444, .show = fn, .mounts = true \
+	}
 #define SECRET(n, m, fn)                                                     \
 	{                                                                    \
 		.name = n, .mode = S_IFREG | (m), .show = fn, .ptrace = true \
@@ -493,8 +497,8 @@ static void task_dir_list(
 			.mode = S_IFREG | 0600,                              \
 			.open = proc_open_mem,                               \
 			.ptrace = true },                                    \
-		TEXT("mountinfo", 0444, show_mountinfo),                     \
-		TEXT("mounts", 0444, show_mounts),                           \
+		MOUNTS("mountinfo", show_mountinfo),                         \
+		MOUNTS("mounts", show_mounts),                               \
 		TEXT("oom_adj", 0444, show_oom_adj),                         \
 		TEXT("oom_score", 0444, show_oom_score),                     \
 		{ .name = "oom_score_adj",                                   \

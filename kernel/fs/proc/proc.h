@@ -38,6 +38,7 @@ struct proc_node {
 	void (*list)(struct proc_inode *dir, struct dirsink *to, int64_t *pos);
 	int (*open)(struct proc_inode *p, const struct path *path, int flags, struct cred *cred,
 		struct file **out);	/* by show */
+	bool mounts;			/* poll(2) tells of changes to the mounts of the task's namespace */
 	bool ptrace;			/* only for those who may trace the process: EACCES */
 	uint32_t magic_ino;		/* not 0: shown as the inode number */
 };

@@ -14,6 +14,7 @@
 #include "kernel/task/internal.h"
 #include "kernel/task/task.h"
 #include "kernel/time/loadavg.h"
+#include "kernel/vfs/mount.h"
 
 #define USER_HZ 100
 #define TICK_NS (NSEC_PER_SEC / USER_HZ)
@@ -417,11 +418,11 @@ static int show_partitions(UNUSED struct proc_inode *p, struct strbuf *out)
 
 static int show_filesystems(UNUSED struct proc_inode *p, struct strbuf *out)
 {
-	static const char *const names[] = { "sysfs", "tmpfs", "proc",
-		"devtmpfs", "devpts", "ramfs", "mqueue", "9p" };
+	const struct fs_type *type;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		sb_printf(out, "nodev\t%s\n", names[i]);
+	for (unsigned i = 0; (type = fs_type_next(i)) != NULL; i++)
+		sb_printf(out, "%s\t%s\n", type->nodev ? "nodev" : "",
+			type->name);
 	return 0;
 }
 
