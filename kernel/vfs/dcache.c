@@ -24,6 +24,7 @@
 
 #include "core/log.h"
 #include "kernel/vfs/inode.h"
+#include "kernel/vfs/inotify.h"
 
 #define BUCKETS_FIRST 512
 #define BUCKETS_MAX   (1u << 20)
@@ -179,6 +180,7 @@ LOCKS_UNCHECKED /* the dead belong to nobody else */
 		struct dentry *d = list_entry(dead->next, struct dentry, lru);
 
 		list_del(&d->lru);
+		notify_dead(d->inode);
 		inode_put(d->inode);
 		if (d->name != d->inline_name)
 			free(d->name);

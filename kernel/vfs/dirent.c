@@ -10,12 +10,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "kernel/mm/mm.h"
 #include "kernel/vfs/dcache.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/inode.h"
+#include "kernel/vfs/inotify.h"
 
 #define DIRBUF_MAX 32768u
 #define SYNTH_BASE (1LL << 62)
@@ -141,5 +143,7 @@ long vfs_getdents(
 		filepos_unlock(f);
 	}
 	free(to.buf);
+	if (!err && f->path.dentry)
+		notify_dentry(f->path.dentry, IN_ACCESS);
 	return err ? err : (long)to.used;
 }

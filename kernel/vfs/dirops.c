@@ -298,8 +298,7 @@ int vfs_unlink(struct walk *w, const char *name)
 		d = NULL;
 	dir_unlock(dir);
 	if (!err) {
-		notify_inode(dentry_inode(d),
-			dentry_inode(d)->nlink ? IN_ATTRIB : IN_DELETE_SELF);
+		notify_unlinked(d);
 		notify_dir(dir, IN_DELETE, 0, nd_last_name(&nd, buf));
 	}
 	dentry_put(d);
@@ -357,7 +356,8 @@ int vfs_rmdir(struct walk *w, const char *name)
 		d = NULL;
 	dir_unlock(dir);
 	if (!err) {
-		notify_inode(dentry_inode(d), IN_DELETE_SELF | IN_ISDIR);
+		if (atomic_load(&d->ref.n) == 1) /* else with the last user */
+			notify_dead(dentry_inode(d));
 		notify_dir(
 			dir, IN_DELETE | IN_ISDIR, 0, nd_last_name(&nd, buf));
 	}
@@ -510,9 +510,10 @@ static void rename_notify(
 	cookie = inotify_cookie();
 	notify_dir(r->odir, IN_MOVED_FROM | dir, cookie, r->oname);
 	notify_dir(r->ndir, IN_MOVED_TO | dir, cookie, r->nname);
+	if (to && !(r->flags & RENAME_EXCHANGE)) /* its link count */
+		notify_inode(
+			to, IN_ATTRIB | (S_ISDIR(to->mode) ? IN_ISDIR : 0));
 	notify_inode(in, IN_MOVE_SELF);
-	if (to && !(r->flags & RENAME_EXCHANGE))
-		notify_inode(to, to->nlink ? IN_ATTRIB : IN_DELETE_SELF);
 }
 
 static int rename_locked(struct renaming *r, const struct cred *cred)

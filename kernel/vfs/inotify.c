@@ -282,8 +282,9 @@ int inotify_remove(struct file *f, int wd)
 
 /* --- events */
 
-void inotify_post(
-	struct inode *in, uint32_t mask, uint32_t cookie, const char *name)
+/* @unlinked: it came by a name that is gone (IN_EXCL_UNLINK). */
+static void post(struct inode *in, uint32_t mask, uint32_t cookie,
+	const char *name, bool unlinked)
 {
 	struct list dead = LIST_INIT(dead);
 	struct watch *w, *next;
@@ -299,6 +300,9 @@ void inotify_post(
 	{
 		bool hit = w->mask & mask & IN_ALL_EVENTS;
 
+		if (unlinked && w->mask & IN_EXCL_UNLINK)
+			continue;
+
 		if (hit)
 			enqueue(w->owner, w->wd, mask, cookie, name);
 		if ((hit && w->mask & IN_ONESHOT) || mask & IN_DELETE_SELF) {
@@ -311,25 +315,48 @@ void inotify_post(
 	list_for_each_safe(w, next, &dead, on_inode) watch_free(w);
 }
 
+void inotify_post(
+	struct inode *in, uint32_t mask, uint32_t cookie, const char *name)
+{
+	post(in, mask, cookie, name, false);
+}
+
+void inotify_post_unlinked(struct dentry *d)
+{
+	struct inode *in = dentry_inode(d);
+
+	post(in, IN_ATTRIB, 0, NULL, false); /* its link count */
+	if (atomic_load(&d->ref.n) == 1)
+		inotify_post_dead(in);
+}
+
+void inotify_post_dead(struct inode *in)
+{
+	if (in->watches && (!in->nlink || in->dead))
+		post(in, IN_DELETE_SELF, 0, NULL, false);
+}
+
 void inotify_post_dentry(struct dentry *d, uint32_t mask)
 {
 	struct inode *in = dentry_inode(d), *dir;
 	struct dentry *parent;
 	char name[NAME_MAX + 1];
+	bool gone;
 
 	if (!in)
 		return;
 	if (S_ISDIR(in->mode))
 		mask |= IN_ISDIR;
 	parent = dentry_parent(d);
-	dir = parent && parent != d ? dentry_inode(parent) : NULL;
+	gone = parent != d && !dentry_is_child(d, parent);
+	dir = parent != d ? dentry_inode(parent) : NULL;
 	if (dir && dir->watches) {
 		dentry_name(d, name);
-		inotify_post(dir, mask, 0, name);
+		post(dir, mask, 0, name, gone);
 	}
 	dentry_put(parent);
 	if (in->watches)
-		inotify_post(in, mask, 0, NULL);
+		post(in, mask, 0, NULL, gone);
 }
 
 uint32_t inotify_cookie(void)

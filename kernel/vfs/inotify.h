@@ -24,6 +24,8 @@ extern _Atomic unsigned inotify_nwatches;	/* a: on all inodes together */
 /* For the inline functions below. */
 void inotify_post(struct inode *in, uint32_t mask, uint32_t cookie, const char *name);
 void inotify_post_dentry(struct dentry *d, uint32_t mask);
+void inotify_post_unlinked(struct dentry *d);
+void inotify_post_dead(struct inode *in);
 uint32_t inotify_cookie(void);
 
 /* Something happened in the directory @dir to the entry @name (IN_CREATE, IN_DELETE, IN_MOVED_*). */
@@ -45,6 +47,20 @@ static inline void notify_dentry(struct dentry *d, uint32_t mask)
 {
 	if (unlikely(inotify_nwatches) && d)
 		inotify_post_dentry(d, mask);
+}
+
+/* The name @d of a file (not a directory) is gone; the caller still has it. */
+static inline void notify_unlinked(struct dentry *d)
+{
+	if (unlikely(inotify_nwatches))
+		inotify_post_unlinked(d);
+}
+
+/* Nobody has a deleted name of @in any more: IN_DELETE_SELF, unless it has others. */
+static inline void notify_dead(struct inode *in)
+{
+	if (unlikely(inotify_nwatches) && in)
+		inotify_post_dead(in);
 }
 
 /* The inode is being freed: takes its watches with it (IN_IGNORED). */

@@ -165,6 +165,8 @@ static int open_finish(
 	}
 	f->wrote = writes;
 	notify_dentry(p->dentry, IN_OPEN);
+	if (flags & O_TRUNC && S_ISREG(in->mode))
+		notify_dentry(p->dentry, IN_MODIFY);
 	*out = f;
 	return 0;
 }
