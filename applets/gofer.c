@@ -12,12 +12,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "applets/applet.h"
 #include "applets/boot/isolate.h"
-#include "core/log.h"
+#include "applets/oci/gofer_root.h"
+#include "applets/oci/spawn.h"
+#include "core/own.h"
 #include "core/seccomp.h"
 #include "core/str.h"
 #include "fs9p/server.h"
@@ -39,7 +42,7 @@ const struct flag gofer_flags[] = {
 	{ "apply-caps", FLAG_BOOL, &apply_caps, NULL,
 		"give up capabilities that file service does not need" },
 	{ "setup-root", FLAG_BOOL, &setup_root, NULL,
-		"must be false: done by who started us" },
+		"make the private tree: false when who started us did" },
 	{ "uid", FLAG_INT, &zero, NULL, "not used" },
 	{ "gid", FLAG_INT, &zero, NULL, "not used" },
 	{ 0 },
@@ -76,28 +79,36 @@ static int open_exports(
 	return 0;
 }
 
-int gofer_main(struct config *c, int argc, char **argv, struct err *e)
+/* For a build that could not do it before it executed itself: see spawn.c. */
+static int set_up_root(const struct config *c, struct err *e)
+{
+	struct stat st;
+	struct spec spec;
+	int err;
+
+	if (fstat(spec_fd, &st))
+		return err_set(e, errno, "--spec-fd: %s", strerror(errno));
+	own_mem char *text = xzalloc(st.st_size + 1);
+	if (pread(spec_fd, text, st.st_size, 0) != st.st_size)
+		return err_set(e, EIO, "--spec-fd: cannot be read");
+	if (spec_parse(&spec, text, st.st_size, bundle, e))
+		return -e->code;
+	err = gofer_root(&spec, config_root(c), mounts_fd, e);
+	spec_fini(&spec);
+	return err;
+}
+
+static int serve(const struct config *c, struct err *e)
 {
 	const struct seccomp_rule *const lists[] = { seccomp_core, gofer_rules,
 		p9_server_rules, p9_export_rules };
-	struct p9_export *x;
-	int i = applet_args(gofer_flags, argc, argv, 0, 1, e), err;
+	struct p9_export *x = xzalloc(io_fds.n * sizeof *x);
+	int err;
 
-	if (i < 0)
-		return i;
-	if (setup_root || !io_fds.n || proc_fd < 0)
-		return err_set(e, EINVAL,
-			"gofer is for `runsc create` to "
-			"start: it needs --setup-root=false and descriptors");
-	prctl(PR_SET_NAME, "runsc-gofer");
-	signal(SIGPIPE, SIG_IGN);
-	if (c->fdlimit >= 0) {
-		struct rlimit r = { c->fdlimit, c->fdlimit };
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
+	if (setup_root && set_up_root(c, e))
+		return -e->code;
 	close(spec_fd);
 	close(mounts_fd);
-	x = xzalloc(io_fds.n * sizeof *x);
 	if (open_exports(c, x, e))
 		return -e->code;
 	/* From here on no host file outside the exports has a name. */
@@ -105,6 +116,29 @@ int gofer_main(struct config *c, int argc, char **argv, struct err *e)
 		seccomp_install("gofer", lists, ARRAY_SIZE(lists), e))
 		return -e->code;
 	close(sync_fd);
+	sync_fd = -1;
 	err = p9_serve(x, io_fds.n, proc_fd);
 	return err ? err_set(e, -err, "serving files: %s", strerror(-err)) : 0;
+}
+
+int gofer_main(struct config *c, int argc, char **argv, struct err *e)
+{
+	int i = applet_args(gofer_flags, argc, argv, 0, 1, e), err;
+
+	if (i < 0)
+		return i;
+	if (!io_fds.n || proc_fd < 0 || sync_fd < 0)
+		return err_set(e, EINVAL,
+			"gofer is for `runsc create` to "
+			"start: it needs descriptors");
+	prctl(PR_SET_NAME, "runsc-gofer");
+	signal(SIGPIPE, SIG_IGN);
+	if (c->fdlimit >= 0) {
+		struct rlimit r = { c->fdlimit, c->fdlimit };
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+	err = serve(c, e);
+	if (err && sync_fd >= 0)
+		boot_tell(sync_fd, e);
+	return err;
 }

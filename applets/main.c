@@ -125,7 +125,8 @@ int main(int argc, char **argv)
 		name = strrchr(name, '/') + 1;
 	fill_stdio();
 	if (!strcmp(name, "runsc-exec"))
-		return exec_waiter_main(argc, argv);
+		_exit(exec_waiter_main(
+			argc, argv)); /* filtered: no exit handlers */
 	if (!strcmp(name, "containerd-shim-runsc-v1")) {
 		fprintf(stderr,
 			"containerd-shim-runsc-v1: the shim is not "

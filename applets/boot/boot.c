@@ -158,15 +158,6 @@ static int isolate(struct boot *b, struct err *e)
 	return filters_install(e);
 }
 
-static void tell(const struct boot *b, const struct err *e)
-{
-	struct boot_result r = { .code = e->code };
-
-	memcpy(r.msg, e->msg, sizeof r.msg);
-	(void)!write_full(b->start_sync, &r, sizeof r); /* it may be gone */
-	close(b->start_sync);
-}
-
 int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 {
 	struct boot b = { .conf = conf };
@@ -204,7 +195,8 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 		err = isolate(&b, e);
 	if (!err)
 		err = loader_create(&b, &c, e);
-	tell(&b, e);
+	boot_tell(b.start_sync, e);
+	close(b.start_sync);
 	if (err)
 		_exit(EXIT_FAILED); /* the command reports it, in its words */
 	err = control_serve(&b, c);

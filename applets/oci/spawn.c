@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -227,12 +228,18 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static NORETURN void tell_and_die(int sock, const struct err *e)
+void boot_tell(int sock, const struct err *e)
 {
-	struct boot_result r = { .code = e->code ? e->code : EIO };
+	struct boot_result r = { .code = e->code };
 
 	memcpy(r.msg, e->msg, sizeof r.msg);
 	(void)!write_full(sock, &r, sizeof r); /* the reader may be gone */
+}
+
+static NORETURN void tell_and_die(int sock, struct err *e)
+{
+	e->code = e->code ? e->code : EIO;
+	boot_tell(sock, e);
 	_exit(1);
 }
 
@@ -255,6 +262,16 @@ struct child {
 	int words;     /* sandbox: its standard error */
 	uint64_t caps; /* sandbox: kept in its user namespace */
 };
+
+/*
+ * A sanitizer build is a dynamic program: its interpreter and libraries must
+ * have names when it executes itself.  Its gofer changes the root afterwards;
+ * its sandbox, a tool for tests, does not.
+ */
+static bool needs_files(void)
+{
+	return getauxval(AT_BASE) != 0;
+}
 
 static NORETURN void gofer_child(struct child *c)
 {
@@ -284,8 +301,9 @@ static NORETURN void gofer_child(struct child *c)
 			strerror(errno));
 		tell_and_die(report, &e);
 	}
-	if (gofer_root(&c->s->state->spec, config_root(&c->s->state->conf),
-		    3 + c->mounts, &e))
+	if (!needs_files() &&
+		gofer_root(&c->s->state->spec, config_root(&c->s->state->conf),
+			3 + c->mounts, &e))
 		tell_and_die(report, &e);
 	execute(c->exe, c->d.argv, report, &e);
 }
@@ -302,8 +320,11 @@ static NORETURN void sandbox_child(struct child *c)
 		tell_and_die(report, &e);
 	report = 3 + c->report;
 	wait_hold(c->hold);
-	if (isolate_mounts(&e) || (!c->userns && isolate_empty_root(&e)) ||
-		isolate_nobody(&e) || (c->userns && isolate_empty_root(&e)) ||
+	/* In a new user namespace only nobody can own the empty root. */
+	if (isolate_mounts(&e) ||
+		(!c->userns && !needs_files() && isolate_empty_root(&e)) ||
+		isolate_nobody(&e) ||
+		(c->userns && !needs_files() && isolate_empty_root(&e)) ||
 		isolate_caps(c->userns ? c->caps : 0, true, &e))
 		tell_and_die(report, &e);
 	execute(c->exe, c->d.argv, report, &e);
@@ -447,7 +468,7 @@ static int start_gofer(
 	donor_fd(&c.d, "sync-fd", p->gofer_err[1]);
 	c.proc = c.d.nfds; /* a place: the child puts its own there */
 	donor_fd(&c.d, "proc-fd", p->gofer_err[1]);
-	donor_arg(&c.d, "--setup-root=false");
+	donor_arg(&c.d, "--setup-root=%s", needs_files() ? "true" : "false");
 	donor_arg(&c.d, "%s", s->state->id);
 	pid = clone_child(flags | (c.userns ? CLONE_NEWUSER : 0));
 	if (pid == 0)

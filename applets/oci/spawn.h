@@ -45,6 +45,7 @@ struct boot_result {
 	int code;			/* 0: ready */
 	char msg[512];
 };
+void boot_tell(int sock, const struct err *e);
 
 /* Descriptors and arguments for a re-executed self; 0-2 are not donated. */
 #define DONOR_FDS 300
