@@ -186,6 +186,11 @@ static int64_t hostfile_seek(struct file *f, int64_t off, int whence)
 	return ret < 0 ? -errno : ret;
 }
 
+static int64_t hostfile_tell(struct file *f)
+{
+	return lseek(host_of(f)->hfd, 0, SEEK_CUR);
+}
+
 static unsigned hostfile_poll(struct file *f)
 {
 	struct pollfd p = { .fd = host_of(f)->hfd,
@@ -293,6 +298,7 @@ static const struct file_ops hostfile_regular_ops = {
 	.name = "host:[file]",
 	.read = hostfile_read,
 	.write = hostfile_write,
+	.tell = hostfile_tell,
 	.seek = hostfile_seek,
 	.mmap = hostfile_mmap,
 	.fsync = hostfile_fsync,

@@ -74,6 +74,8 @@ LOCKS_UNCHECKED /* one word, and only to look at */
 	int64_t
 	file_pos(const struct file *f)
 {
+	if (f->ops->tell)
+		return f->ops->tell((struct file *)(uintptr_t)f);
 	return __atomic_load_n(&f->pos, __ATOMIC_RELAXED);
 }
 

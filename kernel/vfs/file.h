@@ -40,6 +40,7 @@ struct file_ops {
 	ssize_t (*read)(struct file *f, struct uio *to, int64_t *pos);	/* -EINVAL */
 	ssize_t (*write)(struct file *f, struct uio *from, int64_t *pos);	/* -EINVAL */
 	/* Where SEEK_SET, END, DATA or HOLE leads; the VFS has lc_filepos, resolves CUR and stores the result. */
+	int64_t (*tell)(struct file *f);	/* where SEEK_CUR counts from: f->pos */
 	int64_t (*seek)(struct file *f, int64_t off, int whence);	/* by the inode's size; streams: -ESPIPE */
 	unsigned (*poll)(struct file *f);		/* EPOLL* now ready; always ready */
 	struct waitq *(*waitq)(struct file *f);		/* borrowed; readiness never changes */

@@ -555,8 +555,8 @@ static int bind_children(
 	for (size_t i = 0; i < n; i++) {
 		struct mount *o = p[i].old, *parent;
 
-		if (o == from->mnt || !o->point)
-			continue;
+		if (o == from->mnt || o == m || !o->point)
+			continue; /* m may lie on @from itself */
 		parent = pair_find(p, n, o->parent);
 		if (o->parent == from->mnt)
 			parent =

@@ -200,7 +200,7 @@ static int write_limit(struct rw *r, int64_t at)
 static ssize_t write_regular(struct rw *r)
 {
 	struct inode *in = r->f->inode;
-	int64_t *pos = rw_pos(r), at;
+	int64_t *pos = rw_pos(r), end;
 	bool append = (atomic_load(&r->f->flags) & O_APPEND &&
 			      !(r->u->rwf & RWF_NOAPPEND)) ||
 		      r->u->rwf & RWF_APPEND;
@@ -212,15 +212,13 @@ static ssize_t write_regular(struct rw *r)
 		struct kstat st;
 
 		ret = inode_getattr(in, &st);
-		at = (int64_t)st.size;
-	} else {
-		at = *pos;
+		end = (int64_t)st.size;
 	}
 	if (!ret)
-		ret = r->f->ops->write(r->f, r->u, &at);
+		ret = r->f->ops->write(r->f, r->u, append ? &end : pos);
 	write_unlock(in);
-	if (ret > 0 && !(r->u->rwf & RWF_APPEND))
-		*pos = at;
+	if (ret > 0 && append)
+		*pos = end;
 	return ret;
 }
 
@@ -354,7 +352,8 @@ int64_t vfs_seek(struct file *f, int64_t off, int whence)
 	ret = 0;
 	if (whence == SEEK_CUR) {
 		whence = SEEK_SET;
-		if (__builtin_add_overflow(off, f->pos, &off))
+		if (__builtin_add_overflow(
+			    off, f->ops->tell ? f->ops->tell(f) : f->pos, &off))
 			ret = -EOVERFLOW;
 	}
 	if (!ret)

@@ -147,6 +147,25 @@ TEST(mount, bind)
 	SEE(umount("a/sub"));
 }
 
+TEST(mount, bind_on_itself)
+{
+	in_own_mounts();
+	SEE(mkdir("a", 0755));
+	SEE(mkdir("a/sub", 0755));
+	SEE(mount("none", "a/sub", "tmpfs", 0, NULL));
+	make_file("a/sub/f", "x");
+	SEE(mount("a", "a", NULL, MS_BIND | MS_REC, NULL));
+	SEE_STR(file_text("a/sub/f"));
+	SEE(mount("none", "a", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	SEE(mkdir("a/d", 0755));
+	SEE(umount("a/sub"));
+	SEE(access("a/sub/f", F_OK));
+	SEE(umount("a"));
+	SEE_STR(file_text("a/sub/f"));
+	SEE(umount("a"));
+	SEE(umount("a/sub"));
+}
+
 TEST(mount, move_and_busy)
 {
 	int fd;
