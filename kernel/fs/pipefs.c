@@ -398,8 +398,15 @@ int pipe_create(struct cred *cred, int flags, struct file **r, struct file **w)
 	return 0;
 }
 
+/* What an opener of one end found of the other kind, at the moment it came. */
+struct partner {
+	bool there;
+	unsigned opens; /* so far */
+};
+
 /* The pipe of a FIFO with one more end open; NULL: no memory. */
-static struct pipe *fifo_join(struct inode *in, bool r, bool w)
+static struct pipe *fifo_join(
+	struct inode *in, bool r, bool w, struct partner *other)
 {
 	struct pipe *p;
 
@@ -413,26 +420,25 @@ static struct pipe *fifo_join(struct inode *in, bool r, bool w)
 		p->writers += w;
 		p->ropens += r;
 		p->wopens += w;
+		*other = (struct partner){ r ? p->writers : p->readers,
+			r ? p->wopens : p->ropens };
 		pipe_unlock(p);
 	}
 	inode_unlock(in);
 	return p;
 }
 
-/* Waits until an end of the other kind has been opened. */
-static int fifo_wait(struct task *t, struct pipe *p, bool for_writer)
+/*
+ * Waits until an end of the other kind has been opened since we came.  It may
+ * be closed again by now: the count of opens tells, not who is there.
+ */
+static int fifo_wait(
+	struct task *t, struct pipe *p, bool for_writer, unsigned first)
 {
 	struct waiter w;
-	unsigned first, now;
+	unsigned now;
 	int err = 0;
 
-	pipe_lock(p);
-	if (for_writer ? p->writers : p->readers) {
-		pipe_unlock(p);
-		return 0;
-	}
-	first = for_writer ? p->wopens : p->ropens;
-	pipe_unlock(p);
 	t->wait_what = "open of a fifo";
 	waiter_init_task(&w, t);
 	waitq_add(&p->waitq, &w, 0);
@@ -472,6 +478,7 @@ int fifo_open(struct inode *in, const struct path *path, int flags,
 	bool pipe = !in->sb; /* by /proc/PID/fd: Linux waits for nobody */
 	bool wait = r != w && !(flags & O_NONBLOCK) && current && !pipe;
 	struct pipe_file *pf;
+	struct partner other;
 	struct pipe *p;
 	int err = 0;
 
@@ -481,7 +488,7 @@ int fifo_open(struct inode *in, const struct path *path, int flags,
 		return -EINVAL;
 	if (!r && flags & O_NONBLOCK && !pipe && !fifo_has_reader(in))
 		return -ENXIO;
-	p = fifo_join(in, r, w);
+	p = fifo_join(in, r, w, &other);
 	if (!p)
 		return -ENOMEM;
 	pf = pipe_file_new(p, in, path, flags, cred);
@@ -490,14 +497,10 @@ int fifo_open(struct inode *in, const struct path *path, int flags,
 		return -ENOMEM;
 	}
 	waitq_wake(&p->waitq, 0);
-	if (wait) {
-		err = fifo_wait(current, p, r);
-	} else if (r && !w && !pipe) {
-		pipe_lock(p);
-		if (!p->writers)
-			pf->wseen = p->wopens;
-		pipe_unlock(p);
-	}
+	if (wait && !other.there)
+		err = fifo_wait(current, p, r, other.opens);
+	else if (!wait && r && !w && !pipe && !other.there)
+		pf->wseen = other.opens;
 	if (err) {
 		pipe_release(&pf->f);
 		return err;
