@@ -240,6 +240,13 @@ TEST(fcntl, deadlock_is_seen)
 	SEE(wait(NULL) < 0);
 }
 
+TEST(fcntl, notify_of_nothing)
+{
+	int fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+
+	SEE(fcntl(fd, F_NOTIFY, DN_MULTISHOT));
+}
+
 TEST(flock, modes)
 {
 	int a, b;
