@@ -62,8 +62,8 @@ script() {
 
 part unit "$out/unit"
 script guest selftest/run.sh "$out"
+script programs selftest/programs.sh "$out" # makes the tree that oci uses too
 script oci selftest/oci/run.sh "$out"
-script programs selftest/programs.sh "$out"
 part sanitizers sanitized address,undefined
 part fuzz fuzz
 script rebuild selftest/rebuild.sh "$out"

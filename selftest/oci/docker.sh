@@ -92,5 +92,16 @@ c=$(dk run -d $R bb:ci sh -c 'echo changed > /changed; sleep 1000')
 for i in $(seq 30); do [ -n "$(dk diff $c | grep changed)" ] && break; sleep 0.1; done
 has diff "$(dk diff $c)" "A /changed"
 dk rm -f $c > /dev/null; is rm-force $? 0
+# A Debian image, as a person uses it: the tree of programs.sh, without what is large.
+if [ -e "$OUT/debian/.done" ]; then
+	tar -C "$OUT/debian/" --exclude=./usr/lib/gcc --exclude=./usr/lib/python3* --exclude=./usr/share --exclude=./var/cache \
+		--exclude=./proc --exclude=./sys --exclude=./dev -c . | docker import - debian:ci > /dev/null
+	o=$(timeout 60 script -qec "docker run -it --rm $R debian:ci bash -c 'ps; grep PRETTY /etc/os-release; true'" /dev/null < /dev/null)
+	has debian "$o" "Debian GNU/Linux 12"
+	has debian-ps "$o" "PID TTY          TIME CMD"
+	has debian-bash-is-1 "$o" "1 pts/0    00:00:00 bash"
+else
+	echo "skip debian: no tree; selftest/programs.sh makes it"
+fi
 for i in $(seq 20); do [ -z "$(mine)" ] && break; sleep 0.1; done
 is nothing-left-behind "$(for p in $(mine); do tr '\0' ' ' < /proc/$p/cmdline | cut -c1-100; done)" ""
