@@ -319,60 +319,76 @@ long sys_getcpu(struct task *t, struct sysargs a)
 	return err;
 }
 
-/* Calls @fn on each task that (which, who) names; returns how many. */
-static int for_each_named(struct task *t, int which, int who,
-	int (*fn)(struct task *t, struct task *of, int arg), int arg, int *ret)
+static bool is_named(struct task *t, int which, int who, struct task *of)
 {
-	struct pid_ns *ns = t->tg->pid_ns;
+	struct cred *c;
+	bool hit;
+
+	if (which == PRIO_USER) {
+		c = task_cred_get(of);
+		hit = c->uid == (who ? (uint32_t)who : task_cred(t)->uid);
+		cred_put(c);
+		return hit;
+	}
+	tasklist_lock(&tasklist);
+	hit = of->tg->pgrp && of->tg->pgrp->id == (who ? who : t->tg->pgrp->id);
+	tasklist_unlock(&tasklist);
+	return hit;
+}
+
+/*
+ * Calls @fn on each task that (which, who) names; returns how many.  @fn puts
+ * what the call returns together in *@ret.
+ */
+static int for_each_named(struct task *t, int which, int who,
+	void (*fn)(struct task *t, struct task *of, int nice, int *ret),
+	int nice, int *ret)
+{
 	struct task *of;
-	int n = 0, tid = 1;
+	int n = 0;
 
 	if (which == PRIO_PROCESS) {
 		of = target(t, who);
 		if (!of)
 			return 0;
-		*ret = fn(t, of, arg);
+		fn(t, of, nice, ret);
 		task_put(of);
 		return 1;
 	}
-	for (; (of = task_next(ns, tid)); tid = of->tid + 1, task_put(of)) {
-		struct cred *c = task_cred_get(of);
-		bool hit =
-			which == PRIO_USER
-				? c->uid == (who ? (uint32_t)who
-						 : task_cred(t)->uid)
-				: of->tg->pgrp &&
-					  of->tg->pgrp->id ==
-						  (who ? who : t->tg->pgrp->id);
-		int r;
-
-		cred_put(c);
-		if (!hit)
+	for (int tid = 1; (of = task_next(t->tg->pid_ns, tid));
+		tid = of->tid + 1, task_put(of)) {
+		if (!is_named(t, which, who, of))
 			continue;
-		r = fn(t, of, arg);
-		*ret = n && r < *ret && arg == INT32_MIN ? *ret : r;
+		fn(t, of, nice, ret);
 		n++;
 	}
 	return n;
 }
 
-/* As the call returns it: 20 - nice, so that it is never negative. */
-static int get_nice(struct task *t, struct task *of, int arg)
+/* The highest, as the call returns it: 20 - nice, so that it is never negative.
+ */
+static void get_nice(struct task *t, struct task *of, int nice, int *ret)
 {
 	(void)t;
-	(void)arg;
-	return 20 - of->nice;
+	(void)nice;
+	*ret = MAX(*ret, 20 - of->nice);
 }
 
-static int set_nice(struct task *t, struct task *of, int nice)
+static int may_set_nice(struct task *t, struct task *of, int nice)
 {
 	if (!same_user(t, of))
 		return -EPERM;
 	if (nice < of->nice && !task_capable(t, CAP_SYS_NICE_K) &&
 		(uint64_t)(20 - nice) > task_rlimit(of, RLIMIT_NICE))
 		return -EACCES;
-	of->nice = nice;
 	return 0;
+}
+
+static void set_nice(struct task *t, struct task *of, int nice, int *ret)
+{
+	*ret = may_set_nice(t, of, nice);
+	if (!*ret)
+		of->nice = nice;
 }
 
 long sys_getpriority(struct task *t, struct sysargs a)
@@ -381,7 +397,7 @@ long sys_getpriority(struct task *t, struct sysargs a)
 
 	if (which < PRIO_PROCESS || which > PRIO_USER)
 		return -EINVAL;
-	if (!for_each_named(t, which, arg_int(a, 1), get_nice, INT32_MIN, &ret))
+	if (!for_each_named(t, which, arg_int(a, 1), get_nice, 0, &ret))
 		return -ESRCH;
 	return ret;
 }
