@@ -1051,11 +1051,10 @@ static void leave_peer(struct usock *u, struct usock *p, bool unread)
 }
 
 /* Nobody will accept these any more. */
-static void drop_backlog(struct usock *l, struct list *backlog)
+static void drop_backlog(struct list *backlog)
 {
 	struct usock *u, *next;
 
-	(void)l;
 	list_for_each_safe(u, next, backlog, link)
 	{
 		struct usock *p;
@@ -1098,7 +1097,7 @@ static void unix_release(struct socket *s)
 		if (p && (u->type != SOCK_DGRAM))
 			leave_peer(u, p, unread);
 		waitq_wake(&room, EPOLLOUT | EPOLLERR);
-		drop_backlog(u, &backlog);
+		drop_backlog(&backlog);
 		list_for_each_safe(m, next, &queue, link) umsg_free(m);
 		usock_put(p);
 		usock_put(u);
@@ -1136,7 +1135,7 @@ static int socket_for(struct task *t, struct usock *u, struct socket **out)
 		free(us);
 		list_init(&one);
 		list_add(&one, &u->link);
-		drop_backlog(u, &one);
+		drop_backlog(&one);
 		return err;
 	}
 	us->u = u;

@@ -105,6 +105,11 @@ bool proc_gone(struct proc_inode *p)
 	return gone;
 }
 
+int proc_show_nothing(UNUSED struct proc_inode *p, UNUSED struct strbuf *out)
+{
+	return 0;
+}
+
 int proc_text(int (*show)(struct proc_inode *p, struct strbuf *out),
 	struct proc_inode *p, char **text, size_t *n)
 {

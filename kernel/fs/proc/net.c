@@ -126,11 +126,6 @@ static int show_if_inet6(UNUSED struct proc_inode *p, struct strbuf *out)
 	return 0;
 }
 
-static int show_nothing(UNUSED struct proc_inode *p, UNUSED struct strbuf *out)
-{
-	return 0;
-}
-
 static int show_psched(UNUSED struct proc_inode *p, struct strbuf *out)
 {
 	sb_puts(out, "000003e8 00000040 000f4240 3b9aca00\n");
@@ -141,12 +136,12 @@ const struct proc_node proc_net[] = {
 	PROC_FILE("arp", show_arp),
 	PROC_FILE("dev", show_dev),
 	PROC_FILE("if_inet6", show_if_inet6),
-	PROC_FILE("ipv6_route", show_nothing),
+	PROC_FILE("ipv6_route", proc_show_nothing),
 	PROC_FILE("netlink", show_netlink),
 	PROC_FILE("packet", show_packet),
 	PROC_FILE("protocols", show_protocols),
 	PROC_FILE("psched", show_psched),
-	PROC_FILE("ptype", show_nothing),
+	PROC_FILE("ptype", proc_show_nothing),
 	PROC_FILE("raw", show_udp),
 	PROC_FILE("route", show_route),
 	PROC_FILE("snmp", show_snmp),

@@ -90,6 +90,7 @@ int proc_fd_lookup(struct proc_inode *dir, const char *name, size_t len, struct 
 int proc_fdinfo_lookup(struct proc_inode *dir, const char *name, size_t len, struct inode **out);
 void proc_fd_list(struct proc_inode *dir, struct dirsink *to, int64_t *pos);
 /* status.c */
+int proc_show_nothing(struct proc_inode *p, struct strbuf *out);	/* an empty file */
 int proc_show_stat(struct proc_inode *p, struct strbuf *out);
 int proc_show_status(struct proc_inode *p, struct strbuf *out);
 int proc_show_statm(struct proc_inode *p, struct strbuf *out);

@@ -452,11 +452,6 @@ static int show_sysvipc_msg(UNUSED struct proc_inode *p, struct strbuf *out)
 	return 0;
 }
 
-static int show_nothing(UNUSED struct proc_inode *p, UNUSED struct strbuf *out)
-{
-	return 0;
-}
-
 /* GAP: objects of SysV IPC are not listed. */
 static const struct proc_node sysvipc[] = {
 	PROC_FILE("msg", show_sysvipc_msg),
@@ -486,11 +481,11 @@ static const struct proc_node gvisor[] = {
 		PROC_FILE("cmdline", show_cmdline),                           \
 		PROC_FILE("cpuinfo", show_cpuinfo),                           \
 		PROC_FILE("devices", show_devices),                           \
-		PROC_FILE("diskstats", show_nothing),                         \
+		PROC_FILE("diskstats", proc_show_nothing),                    \
 		PROC_FILE("filesystems", show_filesystems),                   \
 		PROC_FILE("loadavg", show_loadavg),                           \
 		PROC_FILE("meminfo", show_meminfo),                           \
-		PROC_FILE("modules", show_nothing),                           \
+		PROC_FILE("modules", proc_show_nothing),                      \
 		SYMLINK("mounts", mounts_readlink),                           \
 		SYMLINK("net", net_readlink),                                 \
 		PROC_FILE("partitions", show_partitions),                     \
