@@ -539,14 +539,33 @@ static void kill_members(const char *dir)
 	}
 }
 
-/* Sub-groups first: nothing of ours makes any, an engine may. */
+/*
+ * A dead process is counted until its last switch away from the CPU, after
+ * its parent may know that it ended (Linux 6.18: cgroup_task_dead()), and is in
+ * no list meanwhile.  Version 1 tells nobody when that is: ask again, soon.
+ */
+static int remove_dir(const char *dir)
+{
+	for (int ms = 1; rmdir(dir) && errno != ENOENT; ms *= 2) {
+		if (errno != EBUSY || ms > 1024)
+			return -errno;
+		usleep(ms * 1000);
+	}
+	return 0;
+}
+
+/* Nothing of ours makes sub-groups. */
 void cgroup_remove(struct cgroup *g)
 {
+	int err;
+
 	for (size_t i = 0; i < g->n; i++) {
 		if (rmdir(g->dir[i]) == 0 || errno == ENOENT)
 			continue;
 		kill_members(g->dir[i]);
-		if (rmdir(g->dir[i]) && errno != ENOENT)
-			log_warn("cgroup %s: %s", g->dir[i], strerror(errno));
+		err = remove_dir(g->dir[i]);
+		if (err)
+			log_warn("cgroup %s cannot be removed: %s", g->dir[i],
+				strerror(-err));
 	}
 }
