@@ -22,7 +22,13 @@ part() { # name command...
 	[ -z "$sum" ] || read -r p f s <<< "$(tr -cs '0-9' ' ' <<< "$sum")"
 	if [ -z "$sum" ] && [ $status = 0 ]; then p=1; fi
 	if [ $status != 0 ] && [ "$f" = 0 ]; then f=1; fi
-	[ "$f" = 0 ] || { echo "--- $name: the end of $log"; tail -n 40 "$log"; echo "---"; }
+	if [ "$f" != 0 ]; then
+		echo "--- $name: what failed, and the end of $log"
+		grep -aE -A 10 '(^|: )FAIL' "$log" | cut -c1-300 | head -n 100
+		echo "..."
+		tail -n 20 "$log" | cut -c1-300
+		echo "---"
+	fi
 	grep -aE '^(skip |	?skipped: )' "$log"
 	printf '%-12s %4d passed, %d failed, %d skipped (%d s)\n' \
 		"$name" "$p" "$f" "${s:-0}" $((SECONDS - start))

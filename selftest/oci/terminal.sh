@@ -42,7 +42,25 @@ has console-socket-is-a-terminal "$o" is-a-tty
 has console-socket-size "$o" "33 77"
 has console-socket-input "$o" typed
 rt delete --force t
-o=$(timeout 60 script -qec "$RUNSC --root $ROOT $FLAGS run --bundle $b t" /dev/null < <(sleep 0.3; printf 'typed\n\004') 2>&1)
+# Types when the program is there, as a person would.
+cat > "$LAB/type.py" <<-'PY'
+	import os, pty, sys
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execv(sys.argv[1], sys.argv[1:])
+	out, sent = b"", False
+	while True:
+	    try:
+	        d = os.read(fd, 1000)
+	    except OSError:
+	        break
+	    out += d
+	    if b"is-a-tty" in out and not sent:
+	        sent = os.write(fd, b"typed\n\x04")
+	os.waitpid(pid, 0)
+	print(out.decode().replace("\r", ""))
+PY
+o=$(timeout 60 python3 "$LAB/type.py" "$RUNSC" --root "$ROOT" $FLAGS run --bundle "$b" t 2>&1)
 has foreground "$o" is-a-tty
 has foreground-input "$o" typed
 o=$(timeout 60 script -qec "stty rows 21 cols 43; $RUNSC --root $ROOT $FLAGS do stty size" /dev/null < /dev/null 2>&1)

@@ -99,17 +99,23 @@ static void start(bool exclusive)
 	path_get(&w.start);
 }
 
-static void finish(void)
+static void remove_tree(void)
 {
 	char cmd[128];
+
+	snprintf(cmd, sizeof cmd, "rm -rf %s", tree);
+	CHECK(system(cmd) == 0);
+}
+
+static void finish(void)
+{
 	int status;
 
 	walk_done(&w);
 	mnt_ns_put(ns);
 	/* the connection is closed when nothing of the mount is left */
 	CHECK(waitpid(server, &status, 0) == server && status == 0);
-	snprintf(cmd, sizeof cmd, "rm -rf %s", tree);
-	CHECK(system(cmd) == 0);
+	remove_tree();
 }
 
 static int look(const char *name, struct kstat *st)
@@ -375,4 +381,5 @@ TEST(gofer, death_of_the_server_is_eio)
 	CHECK(!look("/file", &st));
 	CHECK(look("/dir/inner", &st) == -EIO);
 	CHECK(vfs_unlink(&w, "/file") == -EIO);
+	remove_tree();
 }
