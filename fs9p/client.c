@@ -328,23 +328,14 @@ int p9_statfs(struct p9_client *c, uint32_t fid, struct p9_Rstatfs *s)
 
 /* --- opening and making */
 
-int p9_open(struct p9_client *c, uint32_t fid, int flags, uint32_t *newfid,
-	int *hfd)
+int p9_open(struct p9_client *c, uint32_t fid, int flags, int *hfd)
 {
-	int err;
+	struct rpc q = RPC(Topen, fid, (uint32_t)flags);
+	int err = rpc(c, &q);
 
-	do {
-		struct rpc q = RPC(Topen, fid, new_fids(c, 1), (uint32_t)flags);
-
-		*newfid = q.call.newfid = q.t.Topen.newfid;
-		q.call.nnew = 1;
-		err = rpc(c, &q);
-		*hfd = q.call.donated;
-		if (!err && q.r.Ropen.donated && *hfd < 0)
-			err = -EMFILE; /* ours were all in use: it was lost on
-					  the way */
-	} while (err == -EADDRINUSE);
-	return err;
+	*hfd = q.call.donated;
+	/* Lost on the way when our numbers were all in use. */
+	return err || *hfd >= 0 ? err : -EMFILE;
 }
 
 int p9_make(
@@ -429,6 +420,27 @@ int p9_fsync(struct p9_client *c, uint32_t fid, bool datasync)
 	struct rpc q = RPC(Tfsync, fid, datasync);
 
 	return rpc_plain(c, &q);
+}
+
+int p9_list(struct p9_client *c, uint32_t fid, uint32_t *newfid, void *buf,
+	struct p9_data *out)
+{
+	int err;
+
+	do {
+		struct rpc q = RPC(Tlist, fid, new_fids(c, 1), P9_IO_MAX);
+
+		q.call.newfid = q.t.Tlist.newfid;
+		q.call.nnew = 1;
+		q.call.reply = buf;
+		q.call.cap = P9_MSIZE;
+		err = rpc_plain(c, &q);
+		if (err)
+			continue;
+		*newfid = q.r.Rlist.more ? q.call.newfid : P9_NOFID;
+		*out = q.r.Rlist.data;
+	} while (err == -EADDRINUSE);
+	return err;
 }
 
 int p9_readplus(struct p9_client *c, uint32_t fid, uint64_t off, void *buf,

@@ -43,8 +43,8 @@ int p9_change(struct p9_client *c, const struct p9_Tchange *ch, struct p9_attr *
 int p9_allocate(struct p9_client *c, uint32_t fid, int mode, uint64_t off, uint64_t len, struct p9_attr *a) MUST_CHECK;
 int p9_statfs(struct p9_client *c, uint32_t fid, struct p9_Rstatfs *s) MUST_CHECK;
 
-/* Of a file: *@hfd is the host's descriptor.  Of a directory: *@hfd is -1, *@newfid is opened. */
-int p9_open(struct p9_client *c, uint32_t fid, int flags, uint32_t *newfid, int *hfd) MUST_CHECK;
+/* *@hfd: the host's descriptor of the file. */
+int p9_open(struct p9_client *c, uint32_t fid, int flags, int *hfd) MUST_CHECK;
 /* k->newfid is chosen here.  *@hfd: a regular file's descriptor, read and write; else -1. */
 int p9_make(struct p9_client *c, struct p9_Tmake *k, int *hfd, struct p9_attr *a) MUST_CHECK;
 int p9_connect(struct p9_client *c, uint32_t fid, int type, int *sock) MUST_CHECK;
@@ -56,7 +56,12 @@ int p9_lopen(struct p9_client *c, uint32_t fid, int flags) MUST_CHECK;
 ssize_t p9_read(struct p9_client *c, uint32_t fid, void *buf, size_t n, uint64_t off) MUST_CHECK;
 ssize_t p9_write(struct p9_client *c, uint32_t fid, const void *buf, size_t n, uint64_t off) MUST_CHECK;
 int p9_fsync(struct p9_client *c, uint32_t fid, bool datasync) MUST_CHECK;
-/* Entries of an opened directory from @off on: @buf (P9_MSIZE bytes) holds what *@out lists. */
+/*
+ * The first entries of the directory @fid: @buf (P9_MSIZE bytes) holds what *@out lists.  *@newfid is for
+ * p9_readplus() and to be clunked, or P9_NOFID when these are all.
+ */
+int p9_list(struct p9_client *c, uint32_t fid, uint32_t *newfid, void *buf, struct p9_data *out) MUST_CHECK;
+/* Entries of that directory from @off on: @buf (P9_MSIZE bytes) holds what *@out lists. */
 int p9_readplus(struct p9_client *c, uint32_t fid, uint64_t off, void *buf, struct p9_data *out) MUST_CHECK;
 
 /* Target, malloc'ed and NUL-terminated. */

@@ -10,13 +10,13 @@
  *sendmsg and recvmsg, and no futex.
  *
  *	sleeper				reader
- *	lock: reading; joins waiters	recvmsg
+ *	lock: reader; joins waiters	recvmsg
  *	word = 0; unlock		lock; its reply: done = true
  *	futex_wait(word, 0)		word = 1, futex_wake; or, when leaving,
  *	lock; done, or reads itself	word = 1 of the first waiter
  *
  * Locks.  lc_p9client covers tags and who reads; it is not held across sendmsg
- * and recvmsg.  The receive buffer belongs to whoever set "reading".
+ * and recvmsg.  The receive buffer belongs to "reader".
  *
  * Limits.  A wait looks once a second whether the thread must give up (the
  *socket has a receive time-out; nothing polls while replies come within it).
@@ -175,7 +175,8 @@ static void conn_deliver(struct p9_client *c, size_t n, int donated)
 		donated = -1;
 	}
 	s->call->done = true;
-	call_wake(s->call);
+	if (s->call != c->reader)
+		call_wake(s->call);
 	tag_give(c, tag);
 drop:
 	if (donated >= 0)
@@ -187,20 +188,20 @@ drop:
 /* Reads one message, with the lock dropped meanwhile. -EAGAIN: none within
  * LOOK_AROUND. */
 HOLDS(lc_p9client)
-static int conn_read(struct p9_client *c)
+static int conn_read(struct p9_client *c, struct p9_call *call)
 {
 	int donated;
 	ssize_t n;
 
-	c->reading = true;
+	c->reader = call;
 	p9client_unlock(c);
 	n = frame_recv(c->sock, false, c->rx, P9_MSIZE, &donated, 0);
 	p9client_lock(c);
-	c->reading = false;
 	if (n > 0)
 		conn_deliver(c, (size_t)n, donated);
 	else if (n != -EAGAIN)
 		conn_die(c, n == 0 ? "ended" : "unreadable");
+	c->reader = NULL;
 	return n == -EAGAIN ? -EAGAIN : 0;
 }
 
@@ -239,12 +240,13 @@ static int conn_wait(struct p9_client *c, struct p9_call *call, unsigned tag)
 
 	p9client_lock(c);
 	while (!call->done && !err) {
-		int quiet = c->reading ? conn_sleep(c, call) : conn_read(c);
+		int quiet =
+			c->reader ? conn_sleep(c, call) : conn_read(c, call);
 
 		if (quiet && !call->done && c->interrupted && c->interrupted())
 			err = conn_leave(c, call, tag);
 	}
-	if (!c->reading && !list_empty(&c->waiters))
+	if (!c->reader && !list_empty(&c->waiters))
 		call_wake(list_first(&c->waiters, struct p9_call, link));
 	p9client_unlock(c);
 	return err ? err : call->err;

@@ -32,7 +32,7 @@ struct p9_client {
 	struct p9_slot *slots GUARDED_BY(lc_p9client);	/* by tag */
 	unsigned nslots GUARDED_BY(lc_p9client);
 	unsigned free_slot GUARDED_BY(lc_p9client);	/* first of a list; nslots: none */
-	bool reading GUARDED_BY(lc_p9client);	/* some thread waits in recvmsg */
+	struct p9_call *reader GUARDED_BY(lc_p9client);	/* whose thread waits in recvmsg; NULL: nobody's */
 	bool dead GUARDED_BY(lc_p9client);
 	unsigned posted GUARDED_BY(lc_p9client);	/* requests whose reply nobody waits for */
 	struct list waiters GUARDED_BY(lc_p9client);	/* calls asleep */

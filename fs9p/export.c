@@ -694,7 +694,7 @@ static size_t convert_dirents(int io, const uint8_t *host, size_t n, bool plus,
 }
 
 ssize_t export_readdir(int io, int64_t *pos, uint64_t offset, bool plus,
-	uint8_t *buf, size_t cap)
+	struct p9_data buf, bool *end)
 {
 	static uint8_t host[16384] __attribute__((aligned(8)));
 	bool full = false;
@@ -703,16 +703,19 @@ ssize_t export_readdir(int io, int64_t *pos, uint64_t offset, bool plus,
 	if ((int64_t)offset != *pos && lseek(io, (off_t)offset, SEEK_SET) < 0)
 		return -errno;
 	*pos = (int64_t)offset;
+	*end = false;
 	while (!full) {
+		struct p9_data room = { (uint8_t *)buf.p + used,
+			buf.n - (uint32_t)used };
 		long n = syscall(SYS_getdents64, io, host, sizeof host);
 
 		if (n < 0 && used == 0)
 			return -errno;
+		*end = n == 0;
 		if (n <= 0)
 			return (ssize_t)used;
-		used += convert_dirents(io, host, (size_t)n, plus,
-			(struct p9_data){ buf + used, (uint32_t)(cap - used) },
-			pos, &full);
+		used += convert_dirents(
+			io, host, (size_t)n, plus, room, pos, &full);
 	}
 	/* The host is ahead of what was sent. */
 	if (lseek(io, *pos, SEEK_SET) < 0)

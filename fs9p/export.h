@@ -84,6 +84,6 @@ int export_setxattr(int hfd, const char *name, const void *value, size_t n, int 
 
 /*
  * Entries from *@offset on, at most @cap bytes; @pos is where @io stands
- * (-1: unknown) and is kept up to date.  Returns the bytes.
+ * (-1: unknown) and is kept up to date.  Returns the bytes; *@end: there is no more.
  */
-ssize_t export_readdir(int io, int64_t *pos, uint64_t offset, bool plus, uint8_t *buf, size_t cap) MUST_CHECK;
+ssize_t export_readdir(int io, int64_t *pos, uint64_t offset, bool plus, struct p9_data buf, bool *end) MUST_CHECK;

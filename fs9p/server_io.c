@@ -233,7 +233,9 @@ int srv_write(struct p9_peer *p, const struct msg *t, struct msg *r)
 static int readdir_into(struct p9_peer *p, uint32_t num, uint64_t offset,
 	uint32_t count, bool plus, struct p9_data *out)
 {
+	struct p9_data room = { p->body, srv_room(p, count) };
 	struct fid *f;
+	bool end;
 	ssize_t n;
 	int err = srv_dir(p, num, &f);
 
@@ -241,8 +243,7 @@ static int readdir_into(struct p9_peer *p, uint32_t num, uint64_t offset,
 		return err;
 	if (f->io < 0)
 		return -EBADF;
-	n = export_readdir(
-		f->io, &f->dirpos, offset, plus, p->body, srv_room(p, count));
+	n = export_readdir(f->io, &f->dirpos, offset, plus, room, &end);
 	if (n < 0)
 		return (int)n;
 	*out = (struct p9_data){ p->body, (uint32_t)n };
@@ -263,6 +264,53 @@ int srv_readplus(struct p9_peer *p, const struct msg *t, struct msg *r)
 
 	return readdir_into(
 		p, d->fid, d->offset, d->count, true, &r->Rreadplus.data);
+}
+
+/* A new fid for the directory that @f names, opened as @io (consumed) at @pos.
+ */
+static int keep_listing(struct p9_peer *p, const struct fid *f, uint32_t newfid,
+	int io, int64_t pos)
+{
+	struct fid *n;
+	int hfd = fcntl(f->hfd, F_DUPFD_CLOEXEC, 0);
+	int err = hfd < 0 ? -errno : srv_add_fid(p, newfid, hfd, f->mode, &n);
+
+	if (err) {
+		close(io);
+		return err;
+	}
+	n->io = io;
+	n->dirpos = pos;
+	return 0;
+}
+
+int srv_list(struct p9_peer *p, const struct msg *t, struct msg *r)
+{
+	const struct p9_Tlist *l = &t->Tlist;
+	struct p9_data room = { p->body, srv_room(p, l->count) };
+	struct fid *f;
+	int64_t pos = 0;
+	bool end;
+	ssize_t n;
+	int io;
+	int err = srv_dir(p, l->fid, &f)
+			  ?: export_open(&p->x, f->hfd, f->mode,
+				     O_RDONLY | O_DIRECTORY, &io);
+
+	if (err)
+		return err;
+	n = export_readdir(io, &pos, 0, true, room, &end);
+	if (n < 0 || end) {
+		close(io);
+		err = n < 0 ? (int)n : 0;
+	} else {
+		err = keep_listing(p, f, l->newfid, io, pos);
+	}
+	if (err)
+		return err;
+	r->Rlist.more = !end;
+	r->Rlist.data = (struct p9_data){ p->body, (uint32_t)n };
+	return 0;
 }
 
 static int sync_fd(int fd, bool datasync)

@@ -112,30 +112,17 @@ int srv_lopen(struct p9_peer *p, const struct msg *t, struct msg *r)
  * Ours.  A regular file's (a fifo's) descriptor goes to the client.  Anything
  * else is opened here, under newfid.
  */
-int srv_open(struct p9_peer *p, const struct msg *t, struct msg *r)
+int srv_open(struct p9_peer *p, const struct msg *t, struct msg *r UNUSED)
 {
 	const struct p9_Topen *o = &t->Topen;
-	struct fid *f, *n;
-	int hfd, err = srv_fid(p, o->fid, &f);
+	struct fid *f;
+	int err = srv_fid(p, o->fid, &f);
 
 	if (err)
 		return err;
-	if (!S_ISDIR(f->mode)) {
-		r->Ropen.donated = 1;
-		return export_open(
-			&p->x, f->hfd, f->mode, (int)o->flags, &p->donate);
-	}
-	r->Ropen.donated = 0;
-	hfd = fcntl(f->hfd, F_DUPFD_CLOEXEC, 0);
-	if (hfd < 0)
-		return -errno;
-	err = srv_add_fid(p, o->newfid, hfd, f->mode, &n);
-	if (err)
-		return err;
-	err = srv_open_fid(p, n, o->flags);
-	if (err)
-		fid_remove(&p->fids, n);
-	return err;
+	if (S_ISDIR(f->mode)) /* its descriptor would lead out: never donated */
+		return -EISDIR;
+	return export_open(&p->x, f->hfd, f->mode, (int)o->flags, &p->donate);
 }
 
 /* Everything of the base protocol that makes something: @hfd and @io may be

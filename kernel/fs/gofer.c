@@ -474,6 +474,7 @@ LOCKS_UNCHECKED /* nobody else is left */
 
 	p9_client_free(s->c);
 	free(s->buckets);
+	free(atomic_load(&s->listbuf));
 	free(s);
 }
 

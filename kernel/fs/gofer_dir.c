@@ -146,58 +146,83 @@ static int glist_find(const struct glist *l, const char *name, size_t len)
 	return -1;
 }
 
-static int glist_read(struct gsuper *s, uint32_t fid, struct glist *l)
+/* The entries of one message. */
+static int glist_take(
+	struct gsuper *s, struct glist *l, struct p9_data d, uint64_t *off)
 {
-	void *buf = malloc(P9_MSIZE);
+	struct p9_dirent e;
+	uint64_t from = *off;
+	int err = 0;
+
+	while (!err && p9_dirent_get(&d, true, &e)) {
+		*off = e.next;
+		err = glist_add(s, l, &e);
+	}
+	if (!err && (d.n || *off == from))
+		err = -EIO; /* malformed, or no progress */
+	return err;
+}
+
+static int glist_read(
+	struct gsuper *s, uint32_t fid, void *buf, struct glist *l)
+{
 	uint64_t off = 0;
-	int err = buf ? 0 : -ENOMEM;
+	struct p9_data d;
+	uint32_t io;
+	int tries = 0, err;
 
+	do {
+		err = p9_list(s->c, fid, &io, buf, &d);
+	} while (gofer_retry(s->c, err, &tries));
+	if (err || (!d.n && io == P9_NOFID))
+		return err;
+	err = glist_take(s, l, d, &off);
+	if (io == P9_NOFID)
+		return err;
 	while (!err) {
-		struct p9_dirent e;
-		struct p9_data d;
-		uint64_t from = off;
-
-		err = p9_readplus(s->c, fid, off, buf, &d);
+		err = p9_readplus(s->c, io, off, buf, &d);
 		if (err || !d.n)
 			break;
-		while (!err && p9_dirent_get(&d, true, &e)) {
-			off = e.next;
-			err = glist_add(s, l, &e);
-		}
-		if (!err && (d.n || off == from))
-			err = -EIO; /* malformed, or no progress */
+		err = glist_take(s, l, d, &off);
 	}
-	free(buf);
+	p9_clunk(s->c, io, false);
 	return err;
+}
+
+/* Most listings are small: what doubling took too much goes back. */
+static void glist_trim(struct glist *l)
+{
+	l->cap = MAX(l->n, 1u);
+	l->size = MAX(l->used, (size_t)1);
+	(void)grow(&l->ent, sizeof *l->ent, l->cap);
+	(void)grow(&l->names, 1, l->size);
+	if (l->attr)
+		(void)grow(&l->attr, sizeof *l->attr, l->cap);
 }
 
 static int glist_create(struct ginode *dir, struct glist **out)
 {
 	struct gsuper *s = gsuper_of(dir->in.sb);
 	struct glist *l;
-	uint32_t fid, io;
-	int hfd, tries = 0, err = ginode_fid(dir, &fid);
+	uint32_t fid;
+	int err = ginode_fid(dir, &fid);
+	void *buf;
 
 	if (err)
 		return err;
-	do {
-		err = p9_open(s->c, fid, O_RDONLY | O_DIRECTORY, &io, &hfd);
-	} while (gofer_retry(s->c, err, &tries));
-	if (err)
-		return err;
+	buf = atomic_exchange(&s->listbuf, NULL) ?: malloc(P9_MSIZE);
 	l = calloc(1, sizeof *l);
 	if (l) {
 		ref_init(&l->ref);
 		l->changes = atomic_load(&s->changes);
-		err = glist_read(s, io, l);
-	} else {
-		err = -ENOMEM;
 	}
-	p9_clunk(s->c, io, false);
+	err = l && buf ? glist_read(s, fid, buf, l) : -ENOMEM;
+	free(atomic_exchange(&s->listbuf, buf));
 	if (err) {
 		glist_put(l);
 		return err;
 	}
+	glist_trim(l);
 	glist_index(l);
 	*out = l;
 	return 0;

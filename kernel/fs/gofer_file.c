@@ -138,18 +138,11 @@ int gofer_fd(struct ginode *g, bool write)
 HOLDS(lc_inode)
 static int fd_fetch(struct ginode *g, bool write)
 {
-	uint32_t fid = atomic_load(&g->fid);
-	uint32_t unused;
-	int hfd, err;
+	int hfd, err = p9_open(gclient(&g->in), atomic_load(&g->fid),
+			 write ? O_RDWR : O_RDONLY, &hfd);
 
-	err = p9_open(
-		gclient(&g->in), fid, write ? O_RDWR : O_RDONLY, &unused, &hfd);
 	if (err)
 		return err;
-	if (hfd < 0) { /* of a directory: not what it said it was */
-		p9_clunk(gclient(&g->in), unused, false);
-		return -EIO;
-	}
 	atomic_store(write ? &g->wfd : &g->rfd, hfd);
 	return 0;
 }

@@ -46,6 +46,7 @@ struct gsuper {
 	struct p9_client *c;		/* I: owned */
 	bool exclusive;			/* I */
 	uint64_t dev;			/* I: of the root, on the host */
+	void *_Atomic listbuf;		/* a: P9_MSIZE bytes for whoever lists next; NULL: in use, or none yet */
 	atomic_ulong changes;		/* a: inodes that left the cache after their attributes changed */
 	struct mutex lock;
 	struct list *buckets GUARDED_BY(lc_gofer);	/* inodes by (dev, ino) */

@@ -1,7 +1,8 @@
 /*
  * dirent.c - reading directories: getdents(2).
  *
- * Entries are formatted in a kernel buffer and copied out once no lock is held.
+ * Entries are formatted in a kernel buffer and copied out once no lock is held:
+ * on the stack first, and in allocated memory when they are more.
  * Mount points that were made up for a container (struct dentry.synthetic)
  * follow the entries of the filesystem.
  */
@@ -20,6 +21,7 @@
 #include "kernel/vfs/inotify.h"
 
 #define DIRBUF_MAX 32768u
+#define SMALL      2048u /* holds an entry with the longest name */
 #define SYNTH_BASE (1LL << 62)
 
 struct dirsink {
@@ -122,28 +124,50 @@ static int read_entries(struct file *f, struct dirsink *to, int64_t *from)
 	return err;
 }
 
-long vfs_getdents(
-	struct task *t, struct file *f, uaddr_t buf, unsigned count, bool is64)
+/*
+ * One buffer full, copied to @buf.  The bytes; 0 at the end; *@full: there is
+ * more, but no room.
+ */
+static long getdents_part(
+	struct task *t, struct file *f, uaddr_t buf, struct dirsink *to)
 {
-	struct dirsink to = { .size = MIN(count, DIRBUF_MAX), .is64 = is64 };
 	int64_t from;
-	int err;
+	int err = read_entries(f, to, &from);
 
-	if (!f->ops->readdir || !S_ISDIR(f->inode->mode))
-		return -ENOTDIR;
-	to.buf = malloc(to.size + 1);
-	if (!to.buf)
-		return -ENOMEM;
-	err = read_entries(f, &to, &from);
-	if (to.used)
-		err = copyout(t, buf, to.buf, to.used);
+	if (to->used)
+		err = copyout(t, buf, to->buf, to->used);
 	if (err) {
 		filepos_lock(f);
 		f->pos = from; /* nothing was read */
 		filepos_unlock(f);
 	}
-	free(to.buf);
-	if (!err && f->path.dentry)
+	return err ? err : (long)to->used;
+}
+
+long vfs_getdents(
+	struct task *t, struct file *f, uaddr_t buf, unsigned count, bool is64)
+{
+	char small[SMALL]; /* enough for most directories */
+	struct dirsink to = {
+		.buf = small, .size = MIN(count, SMALL), .is64 = is64
+	};
+	long ret, more;
+
+	if (!f->ops->readdir || !S_ISDIR(f->inode->mode))
+		return -ENOTDIR;
+	ret = getdents_part(t, f, buf, &to);
+	if (ret > 0 && to.full && count > SMALL) {
+		to = (struct dirsink){ .size = MIN(count - (unsigned)ret,
+					       DIRBUF_MAX),
+			.is64 = is64 };
+		to.buf = malloc(to.size);
+		more = to.buf ? getdents_part(t, f,
+					uaddr(buf.v + (unsigned long)ret), &to)
+			      : 0;
+		free(to.buf);
+		ret += MAX(more, 0L);
+	}
+	if (ret >= 0 && f->path.dentry)
 		notify_dentry(f->path.dentry, IN_ACCESS);
-	return err ? err : (long)to.used;
+	return ret;
 }

@@ -65,13 +65,13 @@ static void use(struct p9_client *c, unsigned what)
 		(void)!p9_walk(c, 1, names, 3, &fid, a, &got);
 		break;
 	case 2:
-		close_if(p9_open(c, 1, O_RDONLY, &fid, &hfd), hfd);
+		close_if(p9_open(c, 1, O_RDONLY, &hfd), hfd);
 		break;
 	case 3:
 		close_if(p9_make(c, &k, &hfd, a), hfd);
 		break;
 	case 4:
-		if (!p9_readplus(c, 1, 0, buf, &d))
+		if (!p9_list(c, 1, &fid, buf, &d))
 			while (p9_dirent_get(&d, true, &e))
 				;
 		break;

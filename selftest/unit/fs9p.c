@@ -182,20 +182,20 @@ TEST(fs9p, multi_walk_tells_attributes_and_where_it_stopped)
 
 TEST(fs9p, open_donates_the_hosts_descriptor)
 {
-	uint32_t root, fid, io;
+	uint32_t root, fid;
 	struct p9_client *c = start(&root);
 	struct p9_attr a;
 	char buf[16];
 	int hfd;
 
 	CHECK(!walk1(c, root, "file", &fid, &a));
-	CHECK(!p9_open(c, fid, O_RDWR, &io, &hfd));
+	CHECK(!p9_open(c, fid, O_RDWR, &hfd));
 	CHECK(hfd >= 0);
 	CHECK(pread(hfd, buf, sizeof buf, 0) == 5 && !memcmp(buf, "hello", 5));
 	CHECK(pwrite(hfd, "J", 1, 0) == 1);
 	CHECK(fcntl(hfd, F_GETFD) & FD_CLOEXEC);
 	close(hfd);
-	CHECK(!p9_open(c, fid, O_RDONLY | O_TRUNC, &io, &hfd));
+	CHECK(!p9_open(c, fid, O_RDONLY | O_TRUNC, &hfd));
 	close(hfd);
 	CHECK(!p9_stat(c, fid, &a) && a.size == 0);
 	finish(c);
@@ -248,7 +248,7 @@ TEST(fs9p, makes_every_kind_of_object_with_its_owner)
 	k.name = S("p");
 	k.mode = S_IFIFO | 0600;
 	CHECK(!p9_make(c, &k, &hfd, &a) && a.mode == k.mode && hfd < 0);
-	CHECK(p9_open(c, k.newfid, O_RDONLY, &k.newfid, &hfd) == -ENXIO);
+	CHECK(p9_open(c, k.newfid, O_RDONLY, &hfd) == -ENXIO);
 	k.name = S("s");
 	k.mode = S_IFSOCK | 0600;
 	CHECK(!p9_make(c, &k, &hfd, &a) && a.mode == k.mode);
@@ -334,11 +334,8 @@ TEST(fs9p, readplus_lists_all_with_attributes)
 		spit(name, "");
 	}
 	CHECK(!walk1(c, root, "many", &fid, &a));
-	CHECK(!p9_open(c, fid, O_RDONLY | O_DIRECTORY, &io, &hfd) && hfd < 0);
-	for (;;) {
-		CHECK(!p9_readplus(c, io, off, buf, &d));
-		if (!d.n)
-			break;
+	CHECK(!p9_list(c, fid, &io, buf, &d) && io != P9_NOFID);
+	while (d.n) {
 		while (p9_dirent_get(&d, true, &e)) {
 			char name[256];
 
@@ -355,8 +352,14 @@ TEST(fs9p, readplus_lists_all_with_attributes)
 			n++;
 		}
 		CHECK(!d.n);
+		CHECK(!p9_readplus(c, io, off, buf, &d));
 	}
 	CHECK(n == N && dots == 2);
+	CHECK(!walk1(c, root, "dir", &fid, &a));
+	CHECK(!p9_list(c, fid, &io, buf, &d) && io == P9_NOFID && d.n);
+	CHECK(p9_open(c, fid, O_RDONLY, &hfd) == -EISDIR && hfd < 0);
+	CHECK(!walk1(c, root, "file", &fid, &a));
+	CHECK(p9_list(c, fid, &io, buf, &d) == -ENOTDIR);
 	finish(c);
 }
 
@@ -382,7 +385,7 @@ TEST(fs9p, names_come_go_and_move)
 	CHECK(!p9_unlink(c, root, S("file"), false));
 	/* deleted, and still there for those who hold it */
 	CHECK(!p9_stat(c, f, &a) && a.nlink == 0);
-	CHECK(!p9_open(c, f, O_RDONLY, &g, &hfd));
+	CHECK(!p9_open(c, f, O_RDONLY, &hfd));
 	CHECK(read(hfd, buf, 5) == 5);
 	close(hfd);
 	p9_clunk(c, f, true);
@@ -466,7 +469,7 @@ TEST(fs9p, sockets_only_when_allowed)
 TEST(fs9p, read_only_refuses_every_change)
 {
 	struct p9_export ro = { .readonly = true };
-	uint32_t root, fid, io;
+	uint32_t root, fid;
 	struct p9_client *c = start_as(&ro, &root);
 	struct p9_Tmake k = { .dfid = root, .name = S("x"), .mode = S_IFREG };
 	struct p9_Tchange ch = { .valid = P9_SET_MODE };
@@ -477,13 +480,13 @@ TEST(fs9p, read_only_refuses_every_change)
 	CHECK(p9_make(c, &k, &hfd, &a) == -EROFS);
 	ch.fid = fid;
 	CHECK(p9_change(c, &ch, &a) == -EROFS);
-	CHECK(p9_open(c, fid, O_RDWR, &io, &hfd) == -EROFS);
-	CHECK(p9_open(c, fid, O_RDONLY | O_TRUNC, &io, &hfd) == -EROFS);
+	CHECK(p9_open(c, fid, O_RDWR, &hfd) == -EROFS);
+	CHECK(p9_open(c, fid, O_RDONLY | O_TRUNC, &hfd) == -EROFS);
 	CHECK(p9_unlink(c, root, S("file"), false) == -EROFS);
 	CHECK(p9_rename(c, root, S("file"), root, S("y"), 0) == -EROFS);
 	CHECK(p9_link(c, root, fid, S("y")) == -EROFS);
 	CHECK(p9_setxattr(c, fid, "user.a", "", 0, 0) == -EROFS);
-	CHECK(!p9_open(c, fid, O_RDONLY, &io, &hfd));
+	CHECK(!p9_open(c, fid, O_RDONLY, &hfd));
 	CHECK(write(hfd, "x", 1) < 0 && errno == EBADF);
 	close(hfd);
 	finish(c);
@@ -504,14 +507,14 @@ static void *hammer(void *arg)
 	for (int i = 0; i < h->n; i++) {
 		struct p9_str path[] = { S("dir"), S("sub"), S("deep") };
 		struct p9_attr a[3];
-		uint32_t first, io;
+		uint32_t first;
 		unsigned got;
 		char buf[16];
 		int hfd;
 
 		CHECK(!p9_walk(h->c, h->root, path, 3, &first, a, &got));
 		CHECK(a[2].size == 9);
-		CHECK(!p9_open(h->c, first + 2, O_RDONLY, &io, &hfd));
+		CHECK(!p9_open(h->c, first + 2, O_RDONLY, &hfd));
 		CHECK(read(hfd, buf, sizeof buf) == 9);
 		close(hfd);
 		for (unsigned j = 0; j < 3; j++)
@@ -695,7 +698,7 @@ TEST(fs9p_lies, symbolic_links_are_never_followed)
 	start_raw(P9_VERSION_OURS);
 	CHECK(!TRY(Twalk, 0, 1, { 1, { S("etc") } }));
 	CHECK(TRY(Tlopen, 1, O_RDONLY) == ELOOP);
-	CHECK(TRY(Topen, 1, 5, O_RDONLY) == ELOOP);
+	CHECK(TRY(Topen, 1, O_RDONLY) == ELOOP);
 	CHECK(TRY(Twalk, 1, 2, { 1, { S("passwd") } }) == ENOTDIR);
 	CHECK(TRY(Twalkattr, 1, 2, { 1, { S("passwd") } }) == ELOOP);
 	CHECK(TRY(Tmkdir, 1, S("x"), 0755, 0) == ENOTDIR);
@@ -761,6 +764,13 @@ TEST(fs9p_lies, counts_are_cut_to_the_message)
 	m = (struct msg){ .type = P9_Treadplus, .Treadplus = { 2, 0, ~0u } };
 	CHECK(ask(&m) == P9_Rreadplus && m.Rreadplus.data.n > 100);
 	CHECK(TRY(Treadplus, 2, 0, 20) == EINVAL);
+	CHECK(TRY(Tlist, 2, 7, 20) == EINVAL);
+	CHECK(TRY(Tlist, 0, 1, 200) == EADDRINUSE);
+	m = (struct msg){ .type = P9_Tlist, .Tlist = { 0, 7, 200 } };
+	CHECK(ask(&m) == P9_Rlist && m.Rlist.more && m.Rlist.data.n);
+	m = (struct msg){ .type = P9_Tlist, .Tlist = { 0, 8, ~0u } };
+	CHECK(ask(&m) == P9_Rlist && !m.Rlist.more);
+	CHECK(TRY(Tclunk, 8) == EBADF && !TRY(Tclunk, 7));
 	CHECK(TRY(Treadplus, 2, ~0ULL, 4000) == EINVAL);
 	CHECK(TRY(Txattrcreate, 0, S("user.x"), ~0ULL, 0) == E2BIG);
 	CHECK(TRY(Tallocate, 1, 0, ~0ULL, 1) == EINVAL);
@@ -916,12 +926,12 @@ TEST(fs9p_lies, devices_and_fifos_are_never_opened)
 	start_raw(P9_VERSION_OURS);
 	CHECK(!mkfifo(under("fifo"), 0644));
 	CHECK(!TRY(Twalk, 0, 1, { 1, { S("fifo") } }));
-	CHECK(TRY(Topen, 1, 9, O_RDONLY) == ENXIO);
+	CHECK(TRY(Topen, 1, O_RDONLY) == ENXIO);
 	CHECK(TRY(Tlopen, 1, O_RDWR) == ENXIO);
 	CHECK(TRY(Tlcreate, 0, S("fifo"), O_WRONLY, 0644, 0) == ENXIO);
 	if (!mknod(under("null"), S_IFCHR | 0666, 0x103)) {
 		CHECK(!TRY(Twalk, 0, 2, { 1, { S("null") } }));
-		CHECK(TRY(Topen, 2, 9, O_RDONLY) == ENXIO);
+		CHECK(TRY(Topen, 2, O_RDONLY) == ENXIO);
 		CHECK(TRY(Tlcreate, 0, S("null"), O_RDWR, 0644, 0) == ENXIO);
 	}
 	CHECK(TRY(Tmknod, 0, S("mem"), S_IFCHR | 0666, 1, 1, 0) == EPERM);
