@@ -216,7 +216,8 @@ void tty_console_ask_size(struct tty *tty)
 {
 	struct winsize w;
 
-	if (tty->con.hfd >= 0 && !ioctl(tty->con.hfd, TIOCGWINSZ, &w))
+	if (tty->con.hfd >= 0 && !ioctl(tty->con.hfd, TIOCGWINSZ, &w) &&
+		(w.ws_row || w.ws_col))
 		tty_set_size(tty, &w);
 }
 
