@@ -1,8 +1,8 @@
 /*
  * update.c - runsc update: change the limits of a container.
  *
- * GAP: the host's cgroup changes; the memory and the number of processes that
- * the guest's own kernel grants stay as they were at creation.
+ * The host's cgroup changes, and what the guest's own kernel grants: memory and
+ * the number of processes.  The number of CPUs that the guest sees stays.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -110,6 +110,28 @@ static struct json_doc *read_resources(const char *path, struct err *e)
 	return d;
 }
 
+/* Zero means "as it was", less means "no limit". */
+static int tell_sandbox(
+	const struct cstate *s, const struct json *res, struct err *e)
+{
+	int64_t mem = json_int(json_path(res, "memory.limit"), 0);
+	int64_t n = json_int(json_path(res, "pids.limit"), 0);
+	struct json_doc *d;
+	int err;
+
+	if (!mem && !n)
+		return 0;
+	d = json_new(JSON_OBJECT);
+	json_add_str(d, json_root(d), "cid", s->id);
+	if (mem)
+		json_add_uint(d, json_root(d), "memory", guest_memory(mem));
+	if (n)
+		json_add_int(d, json_root(d), "pids", n);
+	err = sandbox_call(s, "containerManager.Update", json_root(d), NULL, e);
+	json_free(d);
+	return err;
+}
+
 int update_main(struct config *c, int argc, char **argv, struct err *e)
 {
 	int i = applet_args(update_flags, argc, argv, 1, 1, e), err;
@@ -139,6 +161,8 @@ int update_main(struct config *c, int argc, char **argv, struct err *e)
 		cgroup_scan(&g, s.cgroup);
 		err = cgroup_limits(&g, json_root(d), e);
 		cgroup_fini(&g);
+		if (!err)
+			err = tell_sandbox(&s, json_root(d), e);
 	}
 	json_free(d);
 	state_fini(&s);

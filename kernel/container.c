@@ -4,8 +4,9 @@
  * A process from outside begins as a task without memory: its own host thread
  * loads the program, publishes it and reports to the control thread that waits
  * for it; nothing of a program that cannot start is ever visible in the
- * container.  Such a process has no parent, leads a session of its own, and is
- * reaped by container_wait().
+ * container.  Such a process has no parent and leads a session of its own.  The
+ * first one is reaped by container_wait(); others are reaped when they end, and
+ * the container remembers their status for whoever asks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ int container_create(const struct container_conf *conf, struct container **out,
 
 	c->id = xstrdup(conf->id);
 	c->kernel = &kernel;
-	c->pids_limit = conf->pids_limit;
+	atomic_init(&c->pids_limit, conf->pids_limit);
 	c->pid_ns = pid_ns_new(c);
 	c->uts = uts_ns_new(conf->hostname ? conf->hostname : "",
 		conf->domainname ? conf->domainname : "(none)");
@@ -456,10 +457,12 @@ static int exec_task(struct container *c, struct task *t,
 	control_lock(&kernel);
 	if (!c->init) {
 		c->init = tgroup_get(t->tg);
-		c->console = s.tty;
-		s.tty = NULL;
+		c->console = s.tty ? tty_get(s.tty) : NULL;
 	}
 	control_unlock(&kernel);
+	/* A resize that came before there was a process to tell. */
+	if (s.tty)
+		tty_resize(s.tty, 0, 0);
 put_tty:
 	tty_put(s.tty);
 	return ret;
@@ -499,7 +502,7 @@ static struct tgroup *find_process(struct container *c, pid_t pid)
 	return tg ? tg : pid > 0 ? tgroup_lookup(c->pid_ns, pid) : NULL;
 }
 
-/* True once it has ended; reaps it when nobody inside will. */
+/* True once it has ended; reaps init. */
 static bool take_status(struct tgroup *tg, int *status)
 {
 	bool ended;
@@ -515,12 +518,32 @@ static bool take_status(struct tgroup *tg, int *status)
 	return ended;
 }
 
+/* Did a process from outside end as @pid?  The newest counts. */
+static bool recall_status(struct container *c, pid_t pid, int *status)
+{
+	unsigned i;
+	bool found = false;
+
+	tasklist_lock(&tasklist);
+	for (i = c->nended; i && c->nended - i < ARRAY_SIZE(c->ended); i--) {
+		found = c->ended[(i - 1) % ARRAY_SIZE(c->ended)].pid == pid;
+		if (!found)
+			continue;
+		*status = c->ended[(i - 1) % ARRAY_SIZE(c->ended)].status;
+		break;
+	}
+	tasklist_unlock(&tasklist);
+	return found;
+}
+
 int container_wait(struct container *c, pid_t pid, int *status, struct err *e)
 {
 	struct tgroup *tg = find_process(c, pid);
 	struct waiter w = { 0 };
 	struct park park;
 
+	if (!tg && pid > 0 && recall_status(c, pid, status))
+		return 0;
 	if (!tg)
 		return err_set(e, ESRCH, "process %d not found", pid);
 	park_init(&park);
@@ -532,6 +555,13 @@ int container_wait(struct container *c, pid_t pid, int *status, struct err *e)
 	waitq_remove(&tg->exit_waitq, &w);
 	tgroup_put(tg);
 	return 0;
+}
+
+/* --- limits */
+
+void container_set_pids(struct container *c, unsigned limit)
+{
+	atomic_store(&c->pids_limit, limit);
 }
 
 /* --- signals */

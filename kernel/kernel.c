@@ -75,6 +75,11 @@ LOCKS_UNCHECKED /* single-threaded */
 		conf->strace, conf->strace_syscalls, conf->strace_size, e);
 }
 
+void kernel_set_memory(uint64_t bytes)
+{
+	memfile_set_limit(bytes);
+}
+
 void kernel_set_strace(bool on, const char *syscalls)
 {
 	struct err e;

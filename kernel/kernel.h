@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -103,7 +104,10 @@ struct container {
 	struct uts_ns *uts;		/* I: reference */
 	struct tgroup *init;		/* reference, once started */
 	struct tty *console;		/* reference: of the init process; NULL */
-	unsigned pids_limit;		/* a by convention: read without lock */
+	atomic_uint pids_limit;		/* a: 0 none */
+	/* lc_tasklist: the last processes from outside that ended, a ring; nended counts them all */
+	struct { int pid, status; } ended[1024];
+	unsigned nended;
 	bool paused;			/* lc_control */
 };
 
@@ -119,10 +123,16 @@ struct container *container_find(const char *id);
 int container_check(struct container *c, const struct process_conf *p, struct err *e) MUST_CHECK;
 /* Starts a process: the first one is the container's init. *@pid: in the container. */
 int container_exec(struct container *c, const struct process_conf *p, pid_t *pid, struct err *e) MUST_CHECK;
-/* Blocks until the process has ended: wait(2) status.  Reaps it unless it has a guest parent. */
+/*
+ * Blocks until the process has ended: wait(2) status.  Also of one from outside that ended before;
+ * nobody has to ask, such a process is no zombie.
+ */
 int container_wait(struct container *c, pid_t pid, int *status, struct err *e) MUST_CHECK;
 /* pid 0: init.  all: every process.  pgid: pid names a group (0: foreground group of the console). */
 int container_signal(struct container *c, pid_t pid, bool all, bool pgid, int sig, struct err *e) MUST_CHECK;
+/* Limits that change while it runs: processes and threads (0: none), bytes of memory of the whole sandbox. */
+void container_set_pids(struct container *c, unsigned limit);
+void kernel_set_memory(uint64_t bytes);
 int container_pause(struct container *c, struct err *e) MUST_CHECK;	/* returns when all are frozen */
 int container_resume(struct container *c, struct err *e) MUST_CHECK;
 /* Terminal size, of the tty that process @pid was started with. */

@@ -31,6 +31,7 @@ struct container;
 
 /* Kernel and container, program looked up; nothing runs. */
 int loader_create(struct boot *b, struct container **out, struct err *e) MUST_CHECK;
+unsigned pids_limit(int64_t n);	/* pids.limit as the kernel has it: 0 for none */
 /* Starts the first process with the donated stdio. */
 int loader_start(struct boot *b, struct container *c, pid_t *pid, struct err *e) MUST_CHECK;
 /* One more process: @fds (consumed): stdin, stdout, stderr, or the terminal alone; then pass-fds. */

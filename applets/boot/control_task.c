@@ -175,6 +175,21 @@ static int resize(struct control_call *call, struct err *e)
 		json_int(json_get(call->arg, "cols"), 0), e);
 }
 
+static int update(struct control_call *call, struct err *e)
+{
+	const struct json *pids = json_get(call->arg, "pids");
+	uint64_t memory = json_uint(json_get(call->arg, "memory"), 0);
+	struct container *c;
+
+	if (find(call, &c, e))
+		return -e->code;
+	if (memory)
+		kernel_set_memory(memory);
+	if (pids)
+		container_set_pids(c, pids_limit(json_int(pids, 0)));
+	return 0;
+}
+
 static void count(void *arg, const struct process_info *p)
 {
 	*(int64_t *)arg += p->nthreads;
@@ -213,6 +228,7 @@ const struct control_method control_task_methods[] = {
 	{ "containerManager.Pause", pause_ },
 	{ "containerManager.Resume", resume },
 	{ "containerManager.Resize", resize },
+	{ "containerManager.Update", update },
 	{ "containerManager.Event", event },
 	{ 0 },
 };

@@ -118,6 +118,11 @@ static void fill_process(const struct boot *b, const struct spec_process *p,
 	};
 }
 
+unsigned pids_limit(int64_t n)
+{
+	return n > 0 && n < INT32_MAX ? (unsigned)n : 0;
+}
+
 int loader_create(struct boot *b, struct container **out, struct err *e)
 {
 	const struct spec *s = &b->spec;
@@ -125,7 +130,8 @@ int loader_create(struct boot *b, struct container **out, struct err *e)
 		xzalloc((s->nmounts + 1) * sizeof *mounts);
 	own_mem struct rlimit_conf *limits =
 		xzalloc((s->process.nrlimits + 1) * sizeof *limits);
-	int64_t pids = json_int(json_path(s->resources, "pids.limit"), 0);
+	unsigned pids =
+		pids_limit(json_int(json_path(s->resources, "pids.limit"), 0));
 	struct process_conf p;
 	size_t n = 0;
 
@@ -143,7 +149,7 @@ int loader_create(struct boot *b, struct container **out, struct err *e)
 		.masked = s->masked,
 		.readonly = s->readonly,
 		.sysctl = s->sysctl,
-		.pids_limit = pids > 0 && pids < INT32_MAX ? pids : 0 };
+		.pids_limit = pids };
 	if (container_create(&c, out, e))
 		return -e->code;
 	fill_process(b, &s->process, limits, &p);

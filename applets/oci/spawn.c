@@ -349,16 +349,23 @@ static unsigned count_cpus(const struct spawn *s)
 	return want < 2 ? MIN(n, 2U) : MIN(n, want);
 }
 
-static uint64_t total_memory(const struct spawn *s)
+/*
+ * The host's cgroup counts what the sandbox itself needs too, its processes'
+ * page tables included.  Were the guest given all, the host would end the whole
+ * sandbox where our kernel ends one process.
+ */
+#define OWN_MEMORY (8ULL << 20)
+
+uint64_t guest_memory(int64_t limit)
 {
-	int64_t limit = json_int(
-		json_path(s->state->spec.resources, "memory.limit"), 0);
+	uint64_t total = 0, want = limit > 0 ? (uint64_t)limit : UINT64_MAX;
 	struct sysinfo si;
-	uint64_t total = 0;
 
 	if (!sysinfo(&si))
 		total = (uint64_t)si.totalram * si.mem_unit;
-	return limit > 0 && (uint64_t)limit < total ? (uint64_t)limit : total;
+	if (want >= total)
+		return total;
+	return want - MIN(want / 2, OWN_MEMORY + want / 32);
 }
 
 /* --- both */
@@ -585,7 +592,10 @@ static int start_sandbox(
 	donor_arg(&c.d, "--cpu-num");
 	donor_arg(&c.d, "%u", count_cpus(s));
 	donor_arg(&c.d, "--total-memory");
-	donor_arg(&c.d, "%llu", (unsigned long long)total_memory(s));
+	donor_arg(&c.d, "%llu",
+		(unsigned long long)guest_memory(json_int(
+			json_path(s->state->spec.resources, "memory.limit"),
+			0)));
 	if (s->attached)
 		donor_arg(&c.d, "--attached");
 	donor_arg(&c.d, "%s", s->state->id);

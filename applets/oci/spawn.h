@@ -34,6 +34,9 @@ int spawn_wait(struct spawn *s, struct err *e) MUST_CHECK;
 /* Closes descriptors; kills nobody. */
 void spawn_fini(struct spawn *s);
 
+/* What the guest gets of a container's memory.limit; all of the host's memory for none (<= 0). */
+uint64_t guest_memory(int64_t limit);
+
 /* What the sandbox wrote to its standard error, the end of it, as one line. */
 void last_words(int fd, char *buf, size_t n);
 

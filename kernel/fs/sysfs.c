@@ -91,7 +91,7 @@ static void show_arg_mask(struct strbuf *out, int arg)
 
 static void show_meminfo(struct strbuf *out, UNUSED int arg)
 {
-	unsigned long long total = kernel.conf.memory / 1024;
+	unsigned long long total = memfile_limit() / 1024;
 	unsigned long long used = memfile_used() / 1024;
 
 	sb_printf(out,

@@ -722,6 +722,8 @@ int fault_in(struct mm *mm, uint64_t addr, unsigned access, unsigned flags,
 		mm_map_read_done(mm);
 		if (err == -ENOENT)
 			err = stack_grow(mm, addr) ? -EFAULT : -EAGAIN;
+		if (err == -ENOMEM && current && current->mm == mm)
+			err = oom_kill();
 	} while (err == -EAGAIN);
 	return err;
 }
@@ -803,9 +805,6 @@ int mm_fault(struct mm *mm, uint64_t addr, unsigned access, siginfo_t *si)
 	if (err == -EACCES) {
 		si->si_code = SEGV_ACCERR;
 	} else if (err == -ENOMEM) {
-		/* GAP: Linux looks for the process that is worth it most. */
-		log_warn("out of memory: a guest process is killed at %#lx",
-			(unsigned long)addr);
 		si->si_signo = SIGKILL;
 		si->si_code = SI_KERNEL;
 	} else if (err != -EFAULT) {

@@ -19,6 +19,12 @@ void mm_zap_windows(struct mm *mm, uint64_t start, uint64_t end) HOLDS(lc_mm_act
 /* reclaim.c: frees private frames that nobody has touched; how many. */
 uint64_t reclaim_untouched(struct mm *mm) HOLDS(lc_mm_active);
 
+/*
+ * oom.c: the calling task's fault found no memory.  -EAGAIN: another process was killed and has
+ * ended; -ENOMEM: the caller's is killed, or was already.  No lock but lc_filepos is held.
+ */
+int oom_kill(void) MUST_CHECK;
+
 #define FAULT_KERNEL	1		/* for a copy: the stub need not see it */
 #define FAULT_FORCE	2		/* whatever the protection (ptrace) */
 /*

@@ -22,10 +22,10 @@
  * again, and a chunk with nothing used goes idle by itself.  When no chunk is
  * left, a bound one becomes open.
  *
- * Limits: charged frames may exceed the limit by an eighth while the memfd
- * does not: pages that were mapped ahead but never touched cost nothing
- * (st_blocks is the truth).  When memory is tight nothing is mapped ahead any
- * more, and reclaim.c takes back what the process in need never touched.
+ * Limits: charged frames never exceed the limit, and dirty frames are punched
+ * when the sum of both does: the host may count every one of them against us.
+ * When memory is tight nothing is mapped ahead any more, and reclaim.c takes
+ * back what was never touched.
  *
  * Field letters:  a  atomic    unlettered: lc_memfile
  */
@@ -37,7 +37,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -77,10 +76,10 @@ static struct memfile {
 	uint32_t nchunks, next_chunk;
 	struct list idle, clean, bound, open[2];
 	uint64_t ndirty;
-	uint64_t trim_at;  /* dirty frames: trim beyond */
-	uint64_t check_at; /* frames: look at st_blocks beyond */
-	atomic_ulong used; /* a: frames, changes under the lock */
-	uint64_t limit;    /* I: frames */
+	uint64_t trim_at;   /* dirty frames: trim beyond */
+	uint64_t check_at;  /* frames, used and dirty: punch beyond */
+	atomic_ulong used;  /* a: frames, changes under the lock */
+	atomic_ulong limit; /* a: frames */
 	struct timer trim_timer;
 	bool trim_armed;
 } mf;
@@ -370,20 +369,16 @@ HOLDS(lc_memfile)
 static bool charge(unsigned n)
 {
 	uint64_t used = atomic_load(&mf.used) + n;
-	struct stat st;
+	uint64_t limit = atomic_load(&mf.limit);
 
-	if (used > mf.check_at) {
-		if (mf.ndirty)
-			trim(0);
-		if (used > mf.limit + mf.limit / 8)
-			return false;
-		if (fstat(phys_memfd(), &st) == 0 &&
-			(uint64_t)st.st_blocks / 8 + n > mf.limit)
-			return false;
-		mf.check_at = used + mf.limit / 64;
-	} else if (mf.check_at > mf.limit && used < mf.limit) {
-		mf.check_at = mf.limit;
+	if (mf.ndirty && used + mf.ndirty > mf.check_at) {
+		trim(0); /* what cannot be punched now: not at each call */
+		mf.check_at = MAX(limit, used + mf.ndirty + limit / 64);
+	} else if (mf.check_at > limit && used + mf.ndirty < limit) {
+		mf.check_at = limit;
 	}
+	if (used > limit)
+		return false;
 	atomic_fetch_add(&mf.used, n);
 	return true;
 }
@@ -694,7 +689,9 @@ unsigned frames_alloc_slot(
 
 bool memfile_tight(void)
 {
-	return atomic_load(&mf.used) > mf.limit - mf.limit / 8;
+	uint64_t limit = atomic_load(&mf.limit);
+
+	return atomic_load(&mf.used) > limit - limit / 8;
 }
 
 uint64_t memfile_used(void)
@@ -704,7 +701,27 @@ uint64_t memfile_used(void)
 
 uint64_t memfile_limit(void)
 {
-	return mf.limit << PAGE_SHIFT;
+	return atomic_load(&mf.limit) << PAGE_SHIFT;
+}
+
+static uint64_t limit_frames(uint64_t bytes)
+{
+	uint64_t frames = phys_memfile_size >> PAGE_SHIFT;
+
+	return bytes ? MIN(bytes >> PAGE_SHIFT, frames) : frames;
+}
+
+void memfile_charge_own(int frames)
+{
+	atomic_fetch_add(&mf.used, (unsigned long)(long)frames);
+}
+
+void memfile_set_limit(uint64_t bytes)
+{
+	memfile_lock(&mf);
+	atomic_store(&mf.limit, limit_frames(bytes));
+	mf.check_at = atomic_load(&mf.limit);
+	memfile_unlock(&mf);
 }
 
 static void *lazy_array(size_t bytes)
@@ -730,9 +747,8 @@ int memfile_init(uint64_t limit_bytes)
 	list_init(&mf.bound);
 	list_init(&mf.open[0]);
 	list_init(&mf.open[1]);
-	mf.limit =
-		limit_bytes ? MIN(limit_bytes >> PAGE_SHIFT, frames) : frames;
-	mf.check_at = mf.limit;
+	atomic_init(&mf.limit, limit_frames(limit_bytes));
+	mf.check_at = atomic_load(&mf.limit);
 	mf.trim_at = TRIM_FRAMES;
 	timer_init(&mf.trim_timer, trim_fire);
 	return window_init();
@@ -740,7 +756,6 @@ int memfile_init(uint64_t limit_bytes)
 
 static const struct seccomp_rule rules[] = {
 	ALLOW(fallocate), /* memfile.c, mapping.c: punch holes */
-	ALLOW(fstat),     /* memfile.c */
 	ALLOW(fstatfs),   /* window.c */
 	ALLOW(getrandom), /* layout.c */
 	ALLOW(mmap),      /* window.c, malloc */

@@ -158,6 +158,9 @@ uint64_t mm_rss(struct mm *mm);		/* pages */
 int memfile_init(uint64_t limit_bytes) MUST_CHECK;	/* after phys_init() */
 uint64_t memfile_used(void);		/* bytes charged */
 uint64_t memfile_limit(void);
+/* What the host spends for us elsewhere: only counted, never refused.  Negative: gives back. */
+void memfile_charge_own(int frames);
+void memfile_set_limit(uint64_t bytes);	/* at any time; below what is used: nothing more is granted */
 /* One zeroed frame with one reference, or PADDR_NONE. */
 paddr_t frame_alloc(void);
 /* @n frames in a row (a power of two up to 512), each with one reference; may give fewer: *@got. */

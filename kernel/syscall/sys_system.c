@@ -84,7 +84,7 @@ long sys_sysinfo(struct task *t, struct sysargs a)
 
 	si.uptime = (mono_now() - kernel.boot_time) / NSEC_PER_SEC;
 	loadavg_read(si.loads);
-	si.totalram = kernel.conf.memory;
+	si.totalram = memfile_limit();
 	si.freeram = used < si.totalram ? si.totalram - used : 0;
 	tasklist_lock(&tasklist);
 	si.procs = (uint16_t)MIN(t->tg->pid_ns->ntasks, UINT16_MAX);

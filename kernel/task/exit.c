@@ -5,8 +5,9 @@
  * lets go of memory, files and context with no lock held, and it takes itself
  * out of the tables.  The last thread to take the third step makes the group a
  * zombie and tells the parent.  The leader's task stays until the group is
- * reaped, by wait(2), by a parent that does not care, or by the control server
- * for a process that came from outside.
+ * reaped, by wait(2) or by a parent that does not care.  A process that came
+ * from outside has no parent: it is reaped at once, and its container keeps the
+ * status; init alone stays until the control server has seen its end.
  *
  * The end of a namespace's init kills everyone in it, and waits for them.
  */
@@ -17,6 +18,7 @@
 #include "core/log.h"
 #include "core/waitq.h"
 #include "kernel/fs/tty.h"
+#include "kernel/kernel.h"
 #include "kernel/mm/mm.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/futex.h"
@@ -247,6 +249,23 @@ static void session_leader_exit(struct tgroup *tg)
 		s->leader = NULL;
 }
 
+/* Nobody inside will wait for @tg: what its end was is kept for outside. */
+HOLDS(lc_tasklist)
+static bool keep_status(struct tgroup *tg)
+{
+	struct container *c = tg->container;
+
+	if (tg->parent || tg == tg->pid_ns->init)
+		return false;
+	if (c) {
+		unsigned i = c->nended++ % ARRAY_SIZE(c->ended);
+
+		c->ended[i].pid = tg->tgid;
+		c->ended[i].status = tg->exit_status;
+	}
+	return true;
+}
+
 HOLDS(lc_tasklist)
 static void tgroup_finish(struct tgroup *tg)
 {
@@ -261,7 +280,7 @@ static void tgroup_finish(struct tgroup *tg)
 	task_set_state(leader, TASK_ZOMBIE);
 	tg->zombie = true;
 	pgrp_check_orphan(tg, NULL);
-	if (tgroup_notify_exit(tg, tg->exit_signal) ||
+	if (tgroup_notify_exit(tg, tg->exit_signal) || keep_status(tg) ||
 		(tg->parent && tg->parent == tg->pid_ns->init &&
 			tg->pid_ns->dead))
 		tgroup_reap(tg);

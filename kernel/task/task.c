@@ -113,7 +113,8 @@ static void task_link(struct task *t)
 int task_hash(struct task *t, int want)
 {
 	struct pid_ns *ns = t->tg->pid_ns;
-	unsigned limit = ns->container ? ns->container->pids_limit : 0;
+	unsigned limit =
+		ns->container ? atomic_load(&ns->container->pids_limit) : 0;
 
 	if (ns->dead)
 		return -ENOMEM; /* Linux: the same once init has ended */
@@ -205,12 +206,19 @@ void tgroup_put(struct tgroup *tg)
 	free(tg);
 }
 
+/*
+ * Two host threads, their structs, a stub's page tables: about this much of the
+ * host's memory that a limit counts too.
+ */
+#define TASK_FRAMES 24
+
 struct task *task_new(struct tgroup *tg)
 {
 	struct task *t = calloc(1, sizeof *t);
 
 	if (!t)
 		return NULL;
+	memfile_charge_own(TASK_FRAMES);
 	ref_init(&t->ref);
 	t->kernel = &kernel;
 	t->tg = tgroup_get(tg);
@@ -284,6 +292,7 @@ void task_put(struct task *t)
 	free(t->fp);
 	tgroup_put(t->tg);
 	free(t);
+	memfile_charge_own(-TASK_FRAMES);
 }
 
 /* --- looking up */

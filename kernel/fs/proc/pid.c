@@ -251,7 +251,7 @@ static int show_io(struct proc_inode *p, struct strbuf *out)
 static int show_oom_score(struct proc_inode *p, struct strbuf *out)
 {
 	struct mm *mm = task_mm(p->task);
-	int64_t rss = 0, total = (int64_t)(kernel.conf.memory / 4096), score;
+	int64_t rss = 0, total = (int64_t)(memfile_limit() / 4096), score;
 
 	if (mm) {
 		rss = (int64_t)mm_rss(mm);

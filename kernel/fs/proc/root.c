@@ -108,7 +108,7 @@ static int net_readlink(
 
 static int show_meminfo(UNUSED struct proc_inode *p, struct strbuf *out)
 {
-	unsigned long long total = kernel.conf.memory / 1024;
+	unsigned long long total = memfile_limit() / 1024;
 	unsigned long long used = memfile_used() / 1024;
 	unsigned long long avail = total > used ? total - used : 0;
 
@@ -142,7 +142,7 @@ static int show_meminfo(UNUSED struct proc_inode *p, struct strbuf *out)
 
 static int show_vmstat(UNUSED struct proc_inode *p, struct strbuf *out)
 {
-	uint64_t used = memfile_used(), total = kernel.conf.memory;
+	uint64_t used = memfile_used(), total = memfile_limit();
 
 	sb_printf(out,
 		"nr_free_pages %llu\nnr_anon_pages %llu\n"
