@@ -9,9 +9,7 @@
  * A stream is the same queue with boundaries ignored.  unix(7) is the contract.
  *
  * Locks.  One usock lock at a time: a sender looks its peer up under its own
- * lock, takes a reference, and then works under the peer's lock alone.  The
- * names table has a lock of its own in the same class and is never held with a
- * usock's.
+ * lock, takes a reference, and then works under the peer's lock alone.
  *
  * States.  Streams and packets: UNCONNECTED, LISTENING, CONNECTED, CLOSED. When
  * one end closes, it takes itself out of its peer: the peer reads what is
@@ -26,88 +24,20 @@
 #include "kernel/socket/unix.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
-#include "core/hash.h"
-#include "core/list.h"
 #include "kernel/mm/mm.h"
-#include "kernel/socket/scm.h"
-#include "kernel/socket/socket.h"
+#include "kernel/socket/unix_int.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/task.h"
 #include "kernel/vfs/inode.h"
-#include "kernel/vfs/mount.h"
-#include "kernel/vfs/namei.h"
 
-#define CHUNK       32768 /* most bytes of a stream in one message */
-#define DGRAM_QUEUE 10    /* net.unix.max_dgram_qlen */
-#define NAME_HDR    offsetof(struct sockaddr_un, sun_path)
-#define SIOCOUTQ_K  0x5411
-#define NBUCKETS    64
+#define SIOCOUTQ_K 0x5411
 
-enum ustate { UNCONNECTED, LISTENING, CONNECTED, CLOSED };
-
-struct umsg {
-	struct list link;
-	size_t len, off;
-	struct scm *scm;
-	struct sockaddr_k *from; /* datagrams of a bound sender; malloc'ed */
-	char data[];
-};
-
-struct usock {
-	struct ref ref;
-	struct mutex lock;
-	struct socket *sock GUARDED_BY(
-		lc_usock); /* NULL before accept, after close */
-	enum ustate state GUARDED_BY(lc_usock);
-	int type;
-	struct usock *peer GUARDED_BY(lc_usock); /* reference */
-	struct list queue GUARDED_BY(lc_usock);  /* struct umsg */
-	size_t queued GUARDED_BY(lc_usock);      /* bytes */
-	int nqueued GUARDED_BY(lc_usock);
-	bool rcv_shut, snd_shut GUARDED_BY(lc_usock);
-	bool peer_gone GUARDED_BY(lc_usock);
-	struct list backlog GUARDED_BY(lc_usock); /* accepted-to-be, by .link */
-	int nbacklog, backlog_max GUARDED_BY(lc_usock);
-	struct list link;       /* in a listener's backlog, under its lock */
-	struct sockaddr_k name; /* I once bound (len > 0) */
-	struct list name_link;  /* abstract names */
-	struct inode *inode;    /* reference: bound in the file system */
-	int pid; /* credentials for SO_PEERCRED: at connect or listen */
-	uint32_t uid, gid;
-};
-LOCK_OPS(usock, struct usock, lock)
-
-struct unix_socket {
-	struct socket s; /* first */
-	struct usock *u;
-};
-
-static struct usock *usock_of(struct socket *s)
-{
-	return container_of(s, struct unix_socket, s)->u;
-}
-
-/*
- * Who sends datagrams to a full queue, or connects to a full backlog, waits
- * here for any of them to drain: rare, and then one more look costs little.
- */
-static struct waitq room;
-
-/* Abstract names, and the order of changes to inode->bound. */
-static struct names {
-	struct mutex lock;
-	struct list bucket[NBUCKETS];
-} names;
-LOCK_OPS(unames, struct names, lock)
+struct waitq unix_room;
 
 static struct usock *usock_new(int type)
 {
@@ -125,20 +55,13 @@ static struct usock *usock_new(int type)
 	return u;
 }
 
-static struct usock *usock_get(struct usock *u)
+struct usock *usock_get(struct usock *u)
 {
 	ref_get(&u->ref);
 	return u;
 }
 
-static void umsg_free(struct umsg *m)
-{
-	scm_free(m->scm);
-	free(m->from);
-	free(m);
-}
-
-static void usock_put(struct usock *u)
+void usock_put(struct usock *u)
 {
 	struct umsg *m, *next;
 
@@ -158,8 +81,7 @@ static void set_cred(struct usock *u, struct task *t)
 	u->gid = c->egid;
 }
 
-/* Wakes whoever waits on the socket of @u. */
-static void usock_wake(struct usock *u, unsigned events)
+void usock_wake(struct usock *u, unsigned events)
 {
 	struct file *f = NULL;
 
@@ -181,192 +103,6 @@ static struct usock *peer_get(struct usock *u)
 	p = u->peer ? usock_get(u->peer) : NULL;
 	usock_unlock(u);
 	return p;
-}
-
-/* names */
-
-static uint32_t name_hash(const struct sockaddr_k *a)
-{
-	return hash_bytes(&a->a, a->len) % NBUCKETS;
-}
-
-HOLDS(lc_unames)
-static struct usock *abstract_peek(const struct sockaddr_k *a)
-{
-	struct usock *u;
-
-	list_for_each (u, &names.bucket[name_hash(a)], name_link)
-		if (u->name.len == a->len && !memcmp(&u->name.a, &a->a, a->len))
-			return u;
-	return NULL;
-}
-
-static bool is_abstract(const struct sockaddr_k *a)
-{
-	const struct sockaddr_un *un = (const void *)&a->a;
-
-	return a->len > NAME_HDR && un->sun_path[0] == 0;
-}
-
-static int check_name(const struct sockaddr_k *a)
-{
-	const struct sockaddr_un *un = (const void *)&a->a;
-
-	if (a->len < sizeof un->sun_family || a->len > sizeof *un ||
-		un->sun_family != AF_UNIX)
-		return -EINVAL;
-	return 0;
-}
-
-/* A path of 108 bytes need not end with a NUL: unix(7). */
-static void path_of(const struct sockaddr_k *a, char path[109])
-{
-	const struct sockaddr_un *un = (const void *)&a->a;
-	size_t n = a->len - NAME_HDR;
-
-	memcpy(path, un->sun_path, n);
-	path[n] = 0;
-}
-
-static int bind_abstract(struct usock *u, const struct sockaddr_k *a)
-{
-	int err = -EADDRINUSE;
-
-	unames_lock(&names);
-	if (!abstract_peek(a)) {
-		u->name = *a;
-		list_add(&names.bucket[name_hash(a)], &u->name_link);
-		err = 0;
-	}
-	unames_unlock(&names);
-	return err;
-}
-
-/* Linux picks five hexadecimal digits. */
-static int autobind(struct usock *u)
-{
-	static atomic_uint next;
-	struct sockaddr_k a = { .len = NAME_HDR + 6 };
-	struct sockaddr_un *un = (void *)&a.a;
-	char digits[8];
-	int err;
-
-	un->sun_family = AF_UNIX;
-	for (int i = 0; i < 0x100000; i++) {
-		snprintf(digits, sizeof digits, "%05x",
-			atomic_fetch_add(&next, 1) & 0xfffff);
-		memcpy(un->sun_path + 1, digits, 5);
-		err = bind_abstract(u, &a);
-		if (err != -EADDRINUSE)
-			return err;
-	}
-	return -ENOSPC;
-}
-
-static int bind_path(
-	struct usock *u, struct task *t, const struct sockaddr_k *a)
-{
-	struct path p;
-	struct walk w;
-	char path[109];
-	int err;
-
-	path_of(a, path);
-	err = task_walk(t, AT_FDCWD, path, &w);
-	if (err)
-		return err;
-	err = vfs_mknod(&w, path, S_IFSOCK | 0777, 0, &p);
-	walk_done(&w);
-	if (err)
-		return err == -EEXIST ? -EADDRINUSE : err;
-	unames_lock(&names);
-	if (u->name.len) {
-		err = -EINVAL; /* found out after the name was made: unix(7) */
-	} else {
-		u->inode = inode_get(path_inode(&p));
-		u->inode->bound = u;
-		u->name = *a;
-	}
-	unames_unlock(&names);
-	path_put(&p);
-	if (err && !task_walk(t, AT_FDCWD, path, &w)) {
-		(void)!vfs_unlink(&w, path); /* it is ours */
-		walk_done(&w);
-	}
-	return err;
-}
-
-static int unix_bind(
-	struct socket *s, struct task *t, const struct sockaddr_k *a)
-{
-	struct usock *u = usock_of(s);
-	int err = check_name(a);
-
-	if (err)
-		return err;
-	if (a->len > NAME_HDR && !is_abstract(a))
-		return bind_path(u, t, a);
-	if (u->name.len)
-		return a->len == NAME_HDR ? 0 : -EINVAL;
-	return a->len == NAME_HDR ? autobind(u) : bind_abstract(u, a);
-}
-
-static void unbind(struct usock *u)
-{
-	unames_lock(&names);
-	list_del(&u->name_link);
-	if (u->inode && u->inode->bound == u)
-		u->inode->bound = NULL;
-	unames_unlock(&names);
-}
-
-/* Who listens at @a: a reference. */
-static int find_bound(
-	struct task *t, const struct sockaddr_k *a, struct usock **out)
-{
-	struct usock *u = NULL;
-	struct inode *in;
-	char path[109];
-	struct path p;
-	struct walk w;
-	int err;
-
-	if (a->len <= NAME_HDR)
-		return -EINVAL;
-	if (is_abstract(a)) {
-		unames_lock(&names);
-		u = abstract_peek(a);
-		if (u && !ref_tryget(&u->ref))
-			u = NULL;
-		unames_unlock(&names);
-		*out = u;
-		return u ? 0 : -ECONNREFUSED;
-	}
-	path_of(a, path);
-	err = task_walk(t, AT_FDCWD, path, &w);
-	if (err)
-		return err;
-	err = path_lookup(&w, path, LOOKUP_FOLLOW, &p);
-	walk_done(&w);
-	if (err)
-		return err;
-	in = path_inode(&p);
-	err = inode_permission(in, task_cred(t), MAY_WRITE);
-	if (!err && !S_ISSOCK(in->mode))
-		err = -ECONNREFUSED;
-	unames_lock(&names);
-	u = in->bound;
-	if (u && !ref_tryget(&u->ref))
-		u = NULL;
-	unames_unlock(&names);
-	path_put(&p);
-	if (!err && !u)
-		err = -ECONNREFUSED;
-	if (err)
-		usock_put(u);
-	else
-		*out = u;
-	return err;
 }
 
 /* connections */
@@ -431,7 +167,7 @@ static int connect_stream(
 
 	if (err)
 		return err;
-	err = find_bound(t, a, &l);
+	err = unix_find_bound(t, a, &l);
 	if (err)
 		return err;
 	server = l->type == u->type ? usock_new(u->type) : NULL;
@@ -467,7 +203,7 @@ static int connect_dgram(
 	int err;
 
 	if (a->a.ss_family != AF_UNSPEC) {
-		err = find_bound(t, a, &to);
+		err = unix_find_bound(t, a, &to);
 		if (!err && to->type != u->type)
 			err = -EPROTOTYPE;
 		if (err) {
@@ -492,7 +228,7 @@ static int unix_connect(
 	if (a->len < sizeof(sa_family_t))
 		return -EINVAL;
 	if (a->a.ss_family != AF_UNSPEC || s->type != SOCK_DGRAM)
-		err = check_name(a);
+		err = unix_check_name(a);
 	if (err)
 		return err;
 	return s->type == SOCK_DGRAM ? connect_dgram(s, t, a)
@@ -517,7 +253,7 @@ static int unix_listen(struct socket *s, struct task *t, int backlog)
 		set_cred(u, t);
 	}
 	usock_unlock(u);
-	waitq_wake(&room, EPOLLOUT); /* connects that waited for room */
+	waitq_wake(&unix_room, EPOLLOUT); /* connects that waited for room */
 	return err;
 }
 
@@ -541,7 +277,7 @@ static int unix_accept(struct socket *s, struct task *t, struct socket **out)
 	usock_unlock(l);
 	if (err)
 		return err;
-	waitq_wake(&room, EPOLLOUT);
+	waitq_wake(&unix_room, EPOLLOUT);
 	return socket_for(t, u, out);
 }
 
@@ -566,340 +302,6 @@ static int unix_getname(struct socket *s, bool peer, struct sockaddr_k *a)
 	return 0;
 }
 
-/* sending */
-
-HOLDS(lc_usock)
-static bool queue_full(struct usock *to, struct socket *from)
-{
-	if (to->type == SOCK_STREAM)
-		return to->queued >= (size_t)atomic_load(&from->sndbuf);
-	return to->nqueued > DGRAM_QUEUE ||
-	       (to->nqueued &&
-		       to->queued >= (size_t)atomic_load(&from->sndbuf));
-}
-
-/* May @from put a message into @to's queue?  Called with @to locked. */
-HOLDS(lc_usock)
-static int may_queue(struct usock *to, struct usock *from, struct socket *s)
-{
-	if (to->rcv_shut || to->state == CLOSED)
-		return to->type == SOCK_DGRAM && to->state == CLOSED
-			       ? -ECONNREFUSED
-			       : -EPIPE;
-	if (to->type == SOCK_DGRAM && to->peer && to->peer != from)
-		return -EPERM;
-	return queue_full(to, s) ? -EAGAIN : 0;
-}
-
-static struct umsg *umsg_new(
-	struct usock *u, struct uio *uio, size_t len, ssize_t *got)
-{
-	struct umsg *m = malloc(sizeof *m + len);
-
-	if (!m)
-		return NULL;
-	*m = (struct umsg){ .len = len };
-	*got = (ssize_t)uio_get(uio, m->data, len);
-	if (u->type == SOCK_DGRAM && u->name.len) {
-		m->from = malloc(sizeof *m->from);
-		if (!m->from) {
-			free(m);
-			return NULL;
-		}
-		*m->from = u->name;
-	}
-	return m;
-}
-
-/* Credentials travel when either side wants them: unix(7). */
-static int add_cred(
-	struct sockmsg *m, struct task *t, struct usock *to, struct socket *s)
-{
-	struct scm *c;
-	bool want;
-
-	usock_lock(to);
-	want = !to->sock || socket_opt(to->sock, SO_PASSCRED);
-	usock_unlock(to);
-	if ((!want && !socket_opt(s, SO_PASSCRED)) ||
-		(m->scm && m->scm->has_cred))
-		return 0;
-	c = scm_new_cred(t);
-	if (!c)
-		return -ENOMEM;
-	if (m->scm) {
-		c->files = m->scm->files;
-		c->nfiles = m->scm->nfiles;
-		free(m->scm);
-	}
-	m->scm = c;
-	return 0;
-}
-
-/* Copies one message in, and queues it, unless the queue has filled meanwhile.
- */
-static ssize_t send_one(struct socket *s, struct task *t, struct usock *to,
-	struct sockmsg *m, size_t len)
-{
-	struct uio was = *m->uio;
-	struct usock *u = usock_of(s);
-	struct umsg *msg;
-	ssize_t got = 0;
-	int err;
-
-	usock_lock(to);
-	err = may_queue(to, u, s);
-	usock_unlock(to);
-	if (err)
-		return err;
-	err = add_cred(m, t, to, s);
-	if (err)
-		return err;
-	msg = umsg_new(u, m->uio, len, &got);
-	if (!msg)
-		return -ENOMEM;
-	if ((size_t)got < len && (s->type != SOCK_STREAM || !got)) {
-		err = -EFAULT;
-		goto undo;
-	}
-	msg->len = (size_t)got;
-	usock_lock(to);
-	err = may_queue(to, u, s);
-	if (!err) {
-		msg->scm = m->scm;
-		m->scm = NULL;
-		list_add_tail(&to->queue, &msg->link);
-		to->queued += msg->len;
-		to->nqueued++;
-	}
-	usock_unlock(to);
-	if (err)
-		goto undo;
-	usock_wake(to, EPOLLIN | EPOLLRDNORM);
-	return got;
-
-undo:
-	*m->uio = was;
-	umsg_free(msg);
-	return err;
-}
-
-static ssize_t send_stream(
-	struct socket *s, struct task *t, struct usock *to, struct sockmsg *m)
-{
-	ssize_t done = 0, n = 0;
-
-	while (uio_left(m->uio)) {
-		n = send_one(s, t, to, m, MIN(uio_left(m->uio), (size_t)CHUNK));
-		if (n < 0)
-			break;
-		done += n;
-	}
-	return done ? done : n;
-}
-
-static ssize_t send_packet(
-	struct socket *s, struct task *t, struct usock *to, struct sockmsg *m)
-{
-	size_t len = uio_left(m->uio);
-
-	if (len > (size_t)atomic_load(&s->sndbuf))
-		return -EMSGSIZE;
-	return send_one(s, t, to, m, len);
-}
-
-/* The receiver of a message: a reference. */
-static int target(
-	struct socket *s, struct task *t, struct sockmsg *m, struct usock **to)
-{
-	struct usock *u = usock_of(s);
-	bool shut, gone;
-	int err;
-
-	usock_lock(u);
-	shut = u->snd_shut;
-	gone = u->peer_gone;
-	*to = u->peer ? usock_get(u->peer) : NULL;
-	usock_unlock(u);
-	if (shut || (gone && s->type != SOCK_DGRAM)) {
-		err = -EPIPE;
-	} else if (m->name.len && s->type != SOCK_DGRAM) {
-		err = *to ? -EISCONN : -EOPNOTSUPP;
-		if (s->type == SOCK_SEQPACKET && *to)
-			return 0; /* Linux ignores the name */
-	} else if (m->name.len) {
-		usock_put(*to);
-		*to = NULL;
-		err = check_name(&m->name);
-		if (!err)
-			err = find_bound(t, &m->name, to);
-		if (!err && (*to)->type != u->type)
-			err = -EPROTOTYPE;
-	} else if (!*to) {
-		err = gone ? -ECONNREFUSED : -ENOTCONN;
-	} else {
-		return 0;
-	}
-	if (err) {
-		usock_put(*to);
-		*to = NULL;
-	}
-	return err;
-}
-
-static ssize_t unix_send(struct socket *s, struct task *t, struct sockmsg *m)
-{
-	struct usock *to;
-	ssize_t n;
-
-	if (m->flags & MSG_OOB)
-		return -EOPNOTSUPP;
-	n = target(s, t, m, &to);
-	if (n)
-		return n;
-	n = s->type == SOCK_STREAM ? send_stream(s, t, to, m)
-				   : send_packet(s, t, to, m);
-	usock_put(to);
-	return n;
-}
-
-/* receiving */
-
-/* Streams: as many messages as fit, but never past one with ancillary data. */
-HOLDS(lc_usock)
-static ssize_t take_stream(
-	struct usock *u, struct sockmsg *m, struct list *freed)
-{
-	struct umsg *msg, *next;
-	ssize_t done = 0;
-
-	list_for_each_safe(msg, next, &u->queue, link)
-	{
-		size_t n;
-
-		if (msg->scm && done)
-			break;
-		n = uio_put(m->uio, msg->data + msg->off, msg->len - msg->off);
-		if (!n && msg->len > msg->off)
-			break;
-		done += (ssize_t)n;
-		if (m->flags & MSG_PEEK) {
-			if (msg->scm && !m->scm)
-				m->scm = scm_copy(msg->scm);
-			if (n < msg->len - msg->off)
-				break;
-			continue;
-		}
-		if (msg->scm) {
-			m->scm = msg->scm;
-			msg->scm = NULL;
-		}
-		msg->off += n;
-		u->queued -= n;
-		if (msg->off < msg->len)
-			break;
-		list_del(&msg->link);
-		list_add_tail(freed, &msg->link);
-		u->nqueued--;
-		if (m->scm || !uio_left(m->uio))
-			break;
-	}
-	return done;
-}
-
-HOLDS(lc_usock)
-static ssize_t take_packet(
-	struct usock *u, struct sockmsg *m, struct list *freed)
-{
-	struct umsg *msg = list_first(&u->queue, struct umsg, link);
-	size_t want = MIN(uio_left(m->uio), msg->len);
-	struct uio was = *m->uio;
-	size_t n = uio_put(m->uio, msg->data, want);
-
-	if (n < want) {
-		*m->uio = was;
-		return -EFAULT;
-	}
-	if (n < msg->len)
-		m->out_flags |= MSG_TRUNC;
-	if (u->type == SOCK_SEQPACKET)
-		m->out_flags |= MSG_EOR;
-	if (msg->from)
-		m->name = *msg->from;
-	if (m->flags & MSG_TRUNC)
-		n = msg->len;
-	if (m->flags & MSG_PEEK) {
-		m->scm = scm_copy(msg->scm);
-		return (ssize_t)n;
-	}
-	m->scm = msg->scm;
-	msg->scm = NULL;
-	list_del(&msg->link);
-	list_add_tail(freed, &msg->link);
-	u->queued -= msg->len;
-	u->nqueued--;
-	return (ssize_t)n;
-}
-
-HOLDS(lc_usock)
-static ssize_t nothing_queued(struct usock *u, struct socket *s)
-{
-	int err = atomic_exchange(&s->err, 0);
-
-	if (err)
-		return -err;
-	if (u->rcv_shut || u->peer_gone)
-		return s->type == SOCK_DGRAM && !u->rcv_shut ? -EAGAIN : 0;
-	if (s->type != SOCK_DGRAM && u->state != CONNECTED)
-		return s->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
-	return -EAGAIN;
-}
-
-static ssize_t unix_recv(struct socket *s, struct task *t, struct sockmsg *m)
-{
-	struct usock *u = usock_of(s), *peer;
-	struct umsg *msg, *next;
-	struct list freed;
-	ssize_t n;
-
-	(void)t;
-	if (m->flags & MSG_OOB)
-		return s->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
-	list_init(&freed);
-	usock_lock(u);
-	if (list_empty(&u->queue))
-		n = nothing_queued(u, s);
-	else if (s->type == SOCK_STREAM)
-		n = take_stream(u, m, &freed);
-	else
-		n = take_packet(u, m, &freed);
-	if (s->type == SOCK_STREAM && !n && uio_left(m->uio) &&
-		!list_empty(&u->queue) && !m->scm)
-		n = -EFAULT;
-	peer = u->peer && n >= 0 ? usock_get(u->peer) : NULL;
-	usock_unlock(u);
-	if (n >= 0 && !(m->flags & MSG_PEEK)) {
-		waitq_wake(&room, EPOLLOUT | EPOLLWRNORM);
-		if (peer)
-			usock_wake(peer, EPOLLOUT | EPOLLWRNORM);
-	}
-	usock_put(peer);
-	list_for_each_safe(msg, next, &freed, link) umsg_free(msg);
-	return n;
-}
-
-/* A stream's receiver wakes its sender; others wait for room anywhere. */
-static struct waitq *unix_send_waitq(struct socket *s)
-{
-	struct usock *u = usock_of(s);
-	bool stream;
-
-	usock_lock(u);
-	stream = u->state == CONNECTED;
-	usock_unlock(u);
-	return stream ? &s->waitq : &room;
-}
-
 static int unix_shutdown(struct socket *s, int how)
 {
 	struct usock *u = usock_of(s), *p;
@@ -918,7 +320,7 @@ static int unix_shutdown(struct socket *s, int how)
 		usock_wake(p, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP);
 		usock_put(p);
 	}
-	waitq_wake(&room, EPOLLOUT);
+	waitq_wake(&unix_room, EPOLLOUT);
 	waitq_wake(&s->waitq, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP);
 	return 0;
 }
@@ -946,7 +348,7 @@ static unsigned unix_poll(struct socket *s)
 	if (!to)
 		return ev;
 	usock_lock(to);
-	if (!queue_full(to, s))
+	if (!unix_queue_full(to, s))
 		ev |= EPOLLOUT | EPOLLWRNORM;
 	usock_unlock(to);
 	usock_put(to);
@@ -1080,7 +482,7 @@ static void unix_release(struct socket *s)
 	bool unread;
 
 	if (u) {
-		unbind(u);
+		unix_unbind(u);
 		list_init(&queue);
 		list_init(&backlog);
 		usock_lock(u);
@@ -1096,7 +498,7 @@ static void unix_release(struct socket *s)
 		usock_unlock(u);
 		if (p && (u->type != SOCK_DGRAM))
 			leave_peer(u, p, unread);
-		waitq_wake(&room, EPOLLOUT | EPOLLERR);
+		waitq_wake(&unix_room, EPOLLOUT | EPOLLERR);
 		drop_backlog(&backlog);
 		list_for_each_safe(m, next, &queue, link) umsg_free(m);
 		usock_put(p);
@@ -1199,8 +601,6 @@ const struct socket_family unix_family = {
 
 void unix_init(void)
 {
-	waitq_init(&room);
-	mutex_init(&names.lock, &lc_unames);
-	for (int i = 0; i < NBUCKETS; i++)
-		list_init(&names.bucket[i]);
+	waitq_init(&unix_room);
+	unix_names_init();
 }
