@@ -15,8 +15,6 @@ int task_hash(struct task *t, int want) HOLDS(lc_tasklist) MUST_CHECK;
 void task_unhash(struct task *t) HOLDS(lc_tasklist);	/* drops the table's reference */
 void task_rehash(struct task *t, int tid) HOLDS(lc_tasklist); /* exec: takes over the leader's */
 struct pid_ns *pid_ns_new(struct container *c);		/* NULL on OOM */
-struct pid_ns *pid_ns_get(struct pid_ns *ns);
-void pid_ns_put(struct pid_ns *ns);
 void task_drop_resources(struct task *t);
 int64_t tgroup_utime(struct tgroup *tg);		/* sums; lc_tasklist or lc_sighand held */
 int64_t tgroup_stime(struct tgroup *tg);
@@ -46,7 +44,6 @@ struct sighand *sighand_new(void);
 struct sighand *sighand_copy(struct sighand *h);
 struct sighand *sighand_get(struct sighand *h);
 void sighand_put(struct sighand *h);
-struct sigaction_k sighand_action(struct sighand *h, int sig);
 void sighand_set_action(struct sighand *h, int sig, const struct sigaction_k *a);
 /* exec: handlers become SIG_DFL; with @all ignored ones too. */
 void sighand_reset(struct sighand *h, bool all);

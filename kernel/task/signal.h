@@ -51,6 +51,8 @@ struct sighand {			/* shared by CLONE_SIGHAND, even between processes */
 };
 LOCK_OPS(sigact, struct sighand, lock)
 
+struct sigaction_k sighand_action(struct sighand *h, int sig);
+
 /* siginfo_t of the C library has Linux's layout.  SI_USER, filled with the sender. */
 void siginfo_user(siginfo_t *si, int sig, int code, struct task *from);
 void siginfo_kernel(siginfo_t *si, int sig);

@@ -262,6 +262,8 @@ struct task *task_get(struct task *t);
 void task_put(struct task *t);
 struct tgroup *tgroup_get(struct tgroup *tg);
 void tgroup_put(struct tgroup *tg);
+struct pid_ns *pid_ns_get(struct pid_ns *ns);
+void pid_ns_put(struct pid_ns *ns);
 
 /* One lock for all links between tasks, groups, sessions, pids. */
 struct tasklist { struct mutex lock; };

@@ -14,7 +14,6 @@
 #include "kernel/fs/types.h"
 #include "kernel/mm/mm.h"
 #include "kernel/task/cred.h"
-#include "kernel/task/internal.h"
 #include "kernel/task/task.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/mount.h"

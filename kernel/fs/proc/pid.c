@@ -11,7 +11,6 @@
 #include "kernel/kernel.h"
 #include "kernel/mm/mm.h"
 #include "kernel/task/cred.h"
-#include "kernel/task/internal.h"
 #include "kernel/task/task.h"
 #include "kernel/time/clocks.h"
 #include "kernel/vfs/file.h"

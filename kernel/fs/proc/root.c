@@ -11,7 +11,6 @@
 #include "kernel/kernel.h"
 #include "kernel/mm/mm.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/internal.h"
 #include "kernel/task/task.h"
 #include "kernel/time/loadavg.h"
 #include "kernel/vfs/mount.h"

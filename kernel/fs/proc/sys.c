@@ -14,7 +14,6 @@
 #include "kernel/fs/types.h"
 #include "kernel/kernel.h"
 #include "kernel/task/cred.h"
-#include "kernel/task/internal.h"
 #include "kernel/task/task.h"
 
 #define UTS_MAX 64
