@@ -297,7 +297,7 @@ static ssize_t gofer_read(struct file *f, struct uio *to, int64_t *pos)
 	struct gfile *gf = gfile_of(f);
 	ssize_t ret;
 
-	gofer_map_flush(g, *pos, uio_left(to), false);
+	gofer_map_flush(g, *pos, uio_left(to));
 	ret = gf->fid == P9_NOFID ? read_host(g, to, *pos)
 				  : read_9p(gf, to, *pos);
 	if (ret <= 0)
@@ -350,7 +350,7 @@ static ssize_t gofer_write(struct file *f, struct uio *from, int64_t *pos)
 	struct uio_pins pins;
 	ssize_t ret;
 
-	gofer_map_flush(g, *pos, uio_left(from), false);
+	gofer_map_flush(g, *pos, uio_left(from));
 	if (gf->fid != P9_NOFID) {
 		ret = write_9p(gf, from, *pos);
 	} else {
@@ -363,7 +363,7 @@ static ssize_t gofer_write(struct file *f, struct uio *from, int64_t *pos)
 	}
 	if (ret <= 0)
 		return ret;
-	gofer_map_flush(g, *pos, (size_t)ret, true);
+	gofer_map_changed(g, *pos, (size_t)ret);
 	*pos += ret;
 	if (*pos > f->inode->size)
 		f->inode->size = *pos;
@@ -385,7 +385,7 @@ static int64_t gofer_seek(struct file *f, int64_t off, int whence)
 	if (whence == SEEK_SET)
 		return off < 0 ? -EINVAL : off;
 	if (hfd >= 0 && (whence == SEEK_DATA || whence == SEEK_HOLE)) {
-		gofer_map_flush(ginode_of(f->inode), 0, INT64_MAX / 2, false);
+		gofer_map_flush(ginode_of(f->inode), 0, INT64_MAX / 2);
 		ret = lseek(hfd, off, whence);
 		return ret < 0 ? -errno : ret;
 	}
@@ -428,7 +428,7 @@ static int gofer_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 	uint32_t fid;
 	int err;
 
-	gofer_map_flush(g, 0, INT64_MAX / 2, false);
+	gofer_map_flush(g, 0, INT64_MAX / 2);
 	if (gfile_of(f)->fid == P9_NOFID) {
 		err = fallocate(gofer_fd(g, true), mode, off, len) ? -errno : 0;
 	} else {
@@ -438,7 +438,7 @@ static int gofer_fallocate(struct file *f, int mode, int64_t off, int64_t len)
 	}
 	if (err)
 		return err;
-	gofer_map_flush(g, 0, INT64_MAX / 2, true);
+	gofer_map_changed(g, 0, INT64_MAX / 2);
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > f->inode->size)
 		f->inode->size = off + len;
 	ginode_touch(g);
@@ -456,7 +456,7 @@ int gofer_file_truncate(struct ginode *g, int64_t size)
 	if (!S_ISREG(g->in.mode))
 		return -EINVAL;
 	inode_lock(&g->in); /* keeps the descriptor */
-	gofer_map_flush(g, 0, INT64_MAX / 2, false);
+	gofer_map_flush(g, 0, INT64_MAX / 2);
 	hfd = gofer_fd(g, true);
 	if (hfd >= 0) {
 		err = ftruncate(hfd, size) ? -errno : 0;
@@ -511,8 +511,7 @@ static const struct file_ops gofer_regular_ops = {
 	.release = gofer_file_close,
 };
 
-/* An opened fid, for want of a descriptor. */
-static int open_9p(struct ginode *g, bool write, uint32_t *out)
+int gofer_open_9p(struct ginode *g, bool write, uint32_t *out)
 {
 	struct p9_client *c = gclient(&g->in);
 	uint32_t fid;
@@ -543,7 +542,7 @@ static int gofer_file_open(struct inode *in, const struct path *path, int flags,
 	gf->list = NULL;
 	err = fd_use(g, write);
 	if (err == -EMFILE)
-		err = open_9p(g, write, &gf->fid);
+		err = gofer_open_9p(g, write, &gf->fid);
 	if (err) {
 		free(gf);
 		return err;

@@ -168,6 +168,8 @@ int gofer_file_truncate(struct ginode *g, int64_t size) MUST_CHECK;
 void gofer_idle_cut(void);			/* closes descriptors that nobody uses */
 void gofer_file_fini(struct ginode *g);		/* last reference */
 
+/* An opened fid, for want of a descriptor: the caller's.  @g has one of its own. */
+int gofer_open_9p(struct ginode *g, bool write, uint32_t *out) MUST_CHECK;
 /* A descriptor that is there now, or -1: it stays while there is a user. */
 int gofer_fd(struct ginode *g, bool write);
 
@@ -176,9 +178,10 @@ int gofer_mmap(struct file *f, int prot, int flags, struct mapping **out);
 bool gofer_map_ours(struct ginode *g);		/* its pages are kept here */
 /*
  * Before a read or write of [@pos, @pos + @len): what was written through a
- * mapping is written back; after a write (@drop) the pages are read again.
+ * mapping is written back.  After a write: the pages have what was written.
  */
-void gofer_map_flush(struct ginode *g, int64_t pos, size_t len, bool drop);
+void gofer_map_flush(struct ginode *g, int64_t pos, size_t len);
+void gofer_map_changed(struct ginode *g, int64_t pos, size_t len);
 
 /* gofer_dir.c */
 extern const struct inode_ops gofer_dir_ops, gofer_link_ops;

@@ -625,6 +625,32 @@ int mapping_sync(struct mapping *m, int64_t start, int64_t end)
 	return err;
 }
 
+void mapping_reread(struct mapping *m, int64_t start, int64_t end)
+{
+	uint64_t last = end > 0 ? ((uint64_t)end - 1) >> PAGE_SHIFT : 0;
+	uint64_t i = (uint64_t)start >> PAGE_SHIFT;
+	char fresh[PAGE_SIZE];
+
+	if (start < 0 || start >= end || !m->ops->fill || m->host)
+		return;
+	mapping_lock(m);
+	for (; (i = page_next(m, i, last)) != UINT64_MAX; i++) {
+		char *page = phys_ptr(page_get(m, i) & PAGE_MASK);
+		int64_t at = (int64_t)(i << PAGE_SHIFT);
+		int64_t from = MAX(start, at) - at;
+		int64_t to = MIN(end - at, (int64_t)PAGE_SIZE);
+
+		memset(fresh, 0, sizeof fresh);
+		if (!m->ops->fill(m, i, fresh)) {
+			memcpy(page + from, fresh + from, (size_t)(to - from));
+		} else {
+			unmap_pages(m, i, i, false);
+			pages_drop(m, i, i);
+		}
+	}
+	mapping_unlock(m);
+}
+
 int64_t mapping_seek(struct mapping *m, int64_t pos, int64_t size, bool data)
 {
 	uint64_t i, last;

@@ -85,6 +85,8 @@ void mapping_punch(struct mapping *m, int64_t start, int64_t end);
 /* Takes pages of [start, end) bytes out of every address space (truncate of a host file: end INT64_MAX). */
 void mapping_unmap(struct mapping *m, int64_t start, int64_t end);
 int mapping_sync(struct mapping *m, int64_t start, int64_t end) MUST_CHECK;
+/* Bytes [start, end) of the object changed behind the pages: those that are there read them again. */
+void mapping_reread(struct mapping *m, int64_t start, int64_t end);
 /* Next data or hole at or after @pos (SEEK_DATA, SEEK_HOLE), bounded by @size; -ENXIO. */
 int64_t mapping_seek(struct mapping *m, int64_t pos, int64_t size, bool data);
 /* Makes the pages of a range exist (fallocate). */

@@ -46,6 +46,13 @@ is few-descriptors "$(FLAGS="$FLAGS --fdlimit=150" rt run --bundle "$b" files < 
 0"
 [ ! -e "$LAB/rootfs/data" ]; is removed-on-the-host $? 0
 
+# Open files of which there is no descriptor: 9P serves them, mappings too.
+edit "$b" "d['process']['args'] = ['/bin/selftest', 'many']; d['process']['cwd'] = '/mnt'"
+mkdir -p "$LAB/rootfs/mnt"
+(cd "$LAB" && "$OUT/selftest" many) > "$LAB/native.txt" 2>/dev/null < /dev/null
+FLAGS="$FLAGS --fdlimit=125" rt run --bundle "$b" files > "$LAB/guest.txt" 2>/dev/null < /dev/null
+is few-descriptors-mapped "$(cat "$LAB/guest.txt")" "$(cat "$LAB/native.txt")"
+
 # One file as a mount; what the host does to a shared one is seen.
 echo one > "$LAB/one"
 b=$(bundle single sh -c 'cat /etc/one; echo two >> /etc/one; cat /etc/one; rm /etc/one; echo x > /etc/ro')
