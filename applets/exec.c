@@ -415,6 +415,8 @@ int exec_waiter_main(int argc, char **argv)
 		dprintf(2, "runsc-exec: started by `runsc exec --detach`\n");
 		return EXIT_FAILED;
 	}
+	if (chdir("/")) /* see exec_own() */
+		return EXIT_FAILED;
 	prctl(PR_SET_NAME, "runsc-exec");
 	r.pid = atoi(argv[2]);
 	sigemptyset(&set);
@@ -444,7 +446,6 @@ int exec_waiter_main(int argc, char **argv)
 static int leave_waiter(
 	const struct cstate *s, struct running *r, struct err *e)
 {
-	static char *envp[] = { NULL };
 	const int stdio[3] = { -1, -1, -1 };
 	own_fd int exe = self_exe(e);
 	own_fd int second = sandbox_connect(s, e);
@@ -467,11 +468,12 @@ static int leave_waiter(
 		d.fd[d.nfds++] = r->slave;
 	pid = fork();
 	if (pid == 0) {
-		int x = exe, hold = done[1];
+		int x = exe, hold = done[1], fds = -1;
 		setsid();
 		if (!donor_place(&d, stdio, &x, &hold, e))
-			syscall(SYS_execveat, x, "", d.argv, envp,
-				AT_EMPTY_PATH);
+			fds = own_fds(e);
+		if (fds >= 0)
+			exec_own(x, fds, d.argv, e);
 		(void)!write(hold, "!", 1); /* tell that it failed */
 		_exit(127);
 	}

@@ -93,6 +93,10 @@ static int set_up_root(const struct config *c, struct err *e)
 		return err_set(e, EIO, "--spec-fd: cannot be read");
 	if (spec_parse(&spec, text, st.st_size, bundle, e))
 		return -e->code;
+	/* A relative source of a mount is one in the bundle. */
+	if (chdir(bundle))
+		return err_set(
+			e, errno, "bundle %s: %s", bundle, strerror(errno));
 	err = gofer_root(&spec, config_root(c), mounts_fd, e);
 	spec_fini(&spec);
 	return err;
@@ -131,6 +135,9 @@ int gofer_main(struct config *c, int argc, char **argv, struct err *e)
 		return err_set(e, EINVAL,
 			"gofer is for `runsc create` to "
 			"start: it needs descriptors");
+	/* exec_own() left us in the host's /proc. */
+	if (chdir("/"))
+		return err_set(e, errno, "chdir: %s", strerror(errno));
 	prctl(PR_SET_NAME, "runsc-gofer");
 	signal(SIGPIPE, SIG_IGN);
 	if (c->fdlimit >= 0) {

@@ -71,6 +71,11 @@ struct platform_ops {
 	/* Can this host do it?  -errno and a sentence that says what is missing. */
 	int (*probe)(struct err *e);
 	/*
+	 * A quick look before anything is made, where /proc can still be read:
+	 * -EPERM and a sentence when the host forbids it.  NULL: it never does.
+	 */
+	int (*allowed)(struct err *e);
+	/*
 	 * Called once, single-threaded, after namespaces, uid and root have
 	 * changed and before the sandbox's own seccomp filter.  @device: hfd of
 	 * /dev/kvm or -1.

@@ -170,6 +170,9 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 	i = applet_args(boot_flags, argc, argv, 1, 1, e);
 	if (i < 0)
 		return i;
+	/* exec_own() left us in /proc: the last name of the host. */
+	if (chdir("/"))
+		return err_set(e, errno, "chdir: %s", strerror(errno));
 	prctl(PR_SET_NAME, "runsc-sandbox");
 	if (attached)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

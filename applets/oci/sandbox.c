@@ -132,12 +132,14 @@ int parse_pass_fds(const struct flag_list *l, int *host, int *guest, size_t max,
 
 static int check_spec(struct cstate *s, struct err *e)
 {
+	const struct platform_ops *p;
 	struct stat st;
 	char first[200] = "";
 
 	if (config_annotations(&s->conf, s->spec.annotations, e))
 		return -e->code;
-	if (!platform_find(s->conf.platform)) {
+	p = platform_find(s->conf.platform);
+	if (!p) {
 		for (int i = 0; platform_list()[i]; i++)
 			snprintf(first + strlen(first),
 				sizeof first - strlen(first), "%s%s",
@@ -147,6 +149,8 @@ static int check_spec(struct cstate *s, struct err *e)
 			"platform here, only: %s",
 			s->conf.platform, first);
 	}
+	if (p->allowed && p->allowed(e))
+		return err_wrap(e, "--platform=%s", p->name);
 	if (stat(s->spec.root, &st))
 		return err_set(e, errno, "config.json: root.path %s: %s",
 			s->spec.root, strerror(errno));

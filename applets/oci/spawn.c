@@ -243,13 +243,30 @@ static NORETURN void tell_and_die(int sock, struct err *e)
 	_exit(1);
 }
 
-static NORETURN void execute(int exe, char **argv, int report, struct err *e)
+int own_fds(struct err *e)
+{
+	int fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_set(e, errno,
+				"/proc/self/fd: %s (is /proc mounted?)",
+				strerror(errno))
+		      : fd;
+}
+
+/*
+ * Not by execveat(2): TOMOYO, which Debian's kernels have switched on, looks
+ * up the name of what is executed, and a descriptor's is /dev/fd/N: there is
+ * none in an empty root.
+ */
+int exec_own(int exe, int fds, char **argv, struct err *e)
 {
 	static char *envp[] = { NULL };
+	char name[16];
 
-	syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
-	err_set(e, errno, "executing %s: %s", argv[0], strerror(errno));
-	tell_and_die(report, e);
+	snprintf(name, sizeof name, "%d", exe);
+	if (!fchdir(fds))
+		execve(name, argv, envp);
+	return err_set(e, errno, "executing %s: %s", argv[0], strerror(errno));
 }
 
 struct child {
@@ -290,9 +307,11 @@ static NORETURN void gofer_child(struct child *c)
 		tell_and_die(report, &e);
 	}
 	/* The server reaches through it what an O_PATH descriptor cannot do. */
-	int proc = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (proc < 0 || dup2(proc, 3 + c->proc) < 0) {
-		err_set(&e, errno, "/proc/self/fd: %s", strerror(errno));
+	int fds = own_fds(&e);
+	if (fds < 0)
+		tell_and_die(report, &e);
+	if (dup2(fds, 3 + c->proc) < 0) {
+		err_set(&e, errno, "dup2: %s", strerror(errno));
 		tell_and_die(report, &e);
 	}
 	/* A relative source of a mount is one in the bundle. */
@@ -305,7 +324,8 @@ static NORETURN void gofer_child(struct child *c)
 		gofer_root(&c->s->state->spec, config_root(&c->s->state->conf),
 			3 + c->mounts, &e))
 		tell_and_die(report, &e);
-	execute(c->exe, c->d.argv, report, &e);
+	exec_own(c->exe, fds, c->d.argv, &e);
+	tell_and_die(report, &e);
 }
 
 static NORETURN void sandbox_child(struct child *c)
@@ -320,14 +340,16 @@ static NORETURN void sandbox_child(struct child *c)
 		tell_and_die(report, &e);
 	report = 3 + c->report;
 	wait_hold(c->hold);
+	int fds = own_fds(&e);
 	/* In a new user namespace only nobody can own the empty root. */
-	if (isolate_mounts(&e) ||
+	if (fds < 0 || isolate_mounts(&e) ||
 		(!c->userns && !needs_files() && isolate_empty_root(&e)) ||
 		isolate_nobody(&e) ||
 		(c->userns && !needs_files() && isolate_empty_root(&e)) ||
 		isolate_caps(c->userns ? c->caps : 0, true, &e))
 		tell_and_die(report, &e);
-	execute(c->exe, c->d.argv, report, &e);
+	exec_own(c->exe, fds, c->d.argv, &e);
+	tell_and_die(report, &e);
 }
 
 /* --- sizes that the guest sees */

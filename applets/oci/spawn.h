@@ -42,6 +42,13 @@ void last_words(int fd, char *buf, size_t n);
 
 /* A descriptor that executes as this program, also for nobody; or -errno. */
 int self_exe(struct err *e);
+/* Our own /proc/self/fd, for this process alone; or -errno. */
+int own_fds(struct err *e);
+/*
+ * Executes @exe through @fds, own_fds() of this process; returns -errno.  The
+ * new program begins there, in the host's /proc, and must chdir("/") first.
+ */
+int exec_own(int exe, int fds, char **argv, struct err *e);
 
 /* What a child's start ended with: sent whole over the boot socket. */
 struct boot_result {

@@ -383,22 +383,31 @@ static int yama_scope(void)
 	return c - '0';
 }
 
+int ptrace_allowed(struct err *e)
+{
+	if (yama_scope() != 3)
+		return 0;
+	return err_set(e, EPERM,
+		"kernel.yama.ptrace_scope is 3, which forbids all tracing: set "
+		"it to 2 or less in /etc/sysctl.d and restart this host, it "
+		"cannot be lowered before");
+}
+
 int ptrace_probe(struct err *e)
 {
-	pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-	int err;
+	pid_t pid;
+	int err = ptrace_allowed(e);
 
+	if (err)
+		return err;
+	pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
 	if (pid == 0)
 		probe_child();
 	if (pid < 0)
 		return err_set(e, errno, "clone: %s", strerror(errno));
 	err = probe_trace(pid, e);
 	kill_and_reap(pid);
-	if (err == -EPERM && yama_scope() == 3)
-		err = err_set(e, EPERM,
-			"ptrace is forbidden on this host "
-			"(kernel.yama.ptrace_scope is 3)");
-	else if (err == -EPERM && yama_scope() == 2)
+	if (err == -EPERM && yama_scope() == 2)
 		err = err_set(e, EPERM,
 			"ptrace needs CAP_SYS_PTRACE on this host "
 			"(kernel.yama.ptrace_scope is 2)");
@@ -446,6 +455,7 @@ static const struct seccomp_rule rules[] = {
 const struct platform_ops ptrace_ops = {
 	.name = "ptrace",
 	.probe = ptrace_probe,
+	.allowed = ptrace_allowed,
 	.init = ptrace_init,
 	.rules = rules,
 	.aspace_new = ptrace_aspace_new,

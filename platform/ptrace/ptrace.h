@@ -139,6 +139,7 @@ void ptrace_pctx_kick(struct pctx *c);
 
 /* master.c */
 int ptrace_probe(struct err *e);
+int ptrace_allowed(struct err *e);
 int ptrace_init(int device, struct err *e);
 
 /* pair.c */
