@@ -247,9 +247,11 @@ TEST(ptrace, floating_point_state_stays_and_moves)
 	CHECK(!memcmp(fp, fp2, 416));
 	guest_expect(&g, SYS_exit);
 	CHECK(g.r.rdi == 77 && g.r.rsi == v);
-	/* a forged state is refused, not fatal */
-	memset(fp + 512, 0xff, 64);
-	CHECK(platform->pctx_set_fp(g.c, fp) < 0);
+	/* a forged state is refused, not fatal; XSAVE's header can be forged */
+	if (platform_fp_size > 512) {
+		memset(fp + 512, 0xff, 64);
+		CHECK(platform->pctx_set_fp(g.c, fp) < 0);
+	}
 	guest_free(&g);
 	free(fp);
 	free(fp2);
