@@ -5,7 +5,7 @@ cd "$(dirname "$0")" || exit 1
 shift
 passed=0 failed=0 skipped=0
 [ $# != 0 ] || set -- flags.sh install.sh lifecycle.sh exec.sh config.sh do.sh terminal.sh hooks.sh \
-	cgroup.sh badinput.sh files.sh killed.sh old.sh loop.sh docker.sh
+	cgroup.sh badinput.sh files.sh killed.sh old.sh loop.sh docker.sh podman.sh
 for s in "$@"; do
 	log=$(timeout -k 5 "${LIMIT:-300}" bash "./$s" "$out" 2>&1)
 	rc=$?
