@@ -354,6 +354,24 @@ static NORETURN void sandbox_child(struct child *c)
 
 /* --- sizes that the guest sees */
 
+/* How many of @set are in a list like "0-2,4"; all for one that is no list. */
+static unsigned count_list(const char *list, const cpu_set_t *set)
+{
+	unsigned n = 0, from, to;
+	int len;
+
+	for (const char *p = list; *p; p += len + (p[len] == ',')) {
+		if (sscanf(p, "%u-%u%n", &from, &to, &len) != 2) {
+			if (sscanf(p, "%u%n", &from, &len) != 1)
+				return CPU_COUNT(set);
+			to = from;
+		}
+		for (; from <= to && from < CPU_SETSIZE; from++)
+			n += CPU_ISSET(from, set) ? 1 : 0;
+	}
+	return n ? n : CPU_COUNT(set);
+}
+
 static unsigned count_cpus(const struct spawn *s)
 {
 	const struct json *res = s->state->spec.resources;
@@ -363,7 +381,7 @@ static unsigned count_cpus(const struct spawn *s)
 	cpu_set_t set;
 
 	if (!sched_getaffinity(0, sizeof set, &set))
-		n = CPU_COUNT(&set);
+		n = count_list(json_str(json_path(res, "cpu.cpus"), ""), &set);
 	if (!s->state->conf.cpu_from_quota || quota <= 0)
 		return n;
 	want = (quota + (period > 0 ? period : 100000) - 1) /

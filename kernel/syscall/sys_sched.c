@@ -246,14 +246,6 @@ long sys_sched_yield(struct task *t, struct sysargs a)
 	return 0;
 }
 
-static void online_mask(uint64_t mask[2])
-{
-	unsigned n = MIN(kernel.conf.ncpu, 128U);
-
-	mask[0] = n >= 64 ? ~0ULL : (1ULL << n) - 1;
-	mask[1] = n > 64 ? (n == 128 ? ~0ULL : (1ULL << (n - 64)) - 1) : 0;
-}
-
 /* Kept and shown: the host's scheduler places our threads. */
 long sys_sched_setaffinity(struct task *t, struct sysargs a)
 {
@@ -267,7 +259,7 @@ long sys_sched_setaffinity(struct task *t, struct sysargs a)
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	online_mask(online);
+	cpus_online(online);
 	mask[0] &= online[0];
 	mask[1] &= online[1];
 	if (!same_user(t, of)) {
@@ -298,8 +290,6 @@ long sys_sched_getaffinity(struct task *t, struct sysargs a)
 	mask[0] = of->cpu_mask[0];
 	mask[1] = of->cpu_mask[1];
 	task_put(of);
-	if (!mask[0] && !mask[1])
-		online_mask(mask);
 	err = copyout(t, arg_addr(a, 2), mask, n);
 	return err ? err : (long)n;
 }

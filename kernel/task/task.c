@@ -206,6 +206,14 @@ void tgroup_put(struct tgroup *tg)
 	free(tg);
 }
 
+void cpus_online(uint64_t mask[2])
+{
+	unsigned n = MIN(kernel.conf.ncpu, 128U);
+
+	mask[0] = n >= 64 ? ~0ULL : (1ULL << n) - 1;
+	mask[1] = n > 64 ? (n == 128 ? ~0ULL : (1ULL << (n - 64)) - 1) : 0;
+}
+
 /*
  * Two host threads, their structs, a stub's page tables: about this much of the
  * host's memory that a limit counts too.
@@ -234,7 +242,7 @@ struct task *task_new(struct tgroup *tg)
 	t->sas_flags = SS_DISABLE;
 	t->tsc_mode = 1; /* PR_TSC_ENABLE */
 	t->timer_slack = 50000;
-	memset(t->cpu_mask, 0xff, sizeof t->cpu_mask);
+	cpus_online(t->cpu_mask);
 	atomic_store(&t->start_time, mono_now());
 	return t;
 }

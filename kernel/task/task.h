@@ -234,7 +234,7 @@ struct task {
 	atomic_bool vfork_done;
 	int nice;			/* a: kept, shown, no effect */
 	int sched_policy, sched_prio;
-	uint64_t cpu_mask[2];		/* sched_setaffinity(2): kept and shown */
+	uint64_t cpu_mask[2];		/* sched_setaffinity(2): kept and shown; never a CPU that is not there */
 	uint64_t timer_slack;
 	int exit_code;			/* o: wait(2) form */
 	int thp_disable, tsc_mode;
@@ -277,6 +277,7 @@ struct pgrp *pgrp_lookup(struct pid_ns *ns, int id);
 struct pgrp *pgrp_get(struct pgrp *p);
 void pgrp_put(struct pgrp *p);		/* takes lc_tasklist; NULL is fine */
 void session_put(struct session *s);	/* so does this */
+void cpus_online(uint64_t mask[2]);	/* every CPU that the guest sees */
 /* Next task with tid >= @tid (reference), or NULL: /proc, kill(-1). */
 struct task *task_next(struct pid_ns *ns, int tid);
 

@@ -44,9 +44,14 @@ TEST(sched, nice_values)
 TEST(sched, affinity)
 {
 	unsigned long m[16] = { 0 };
+	long n = 0;
 
 	CHECK(syscall(SYS_sched_getaffinity, 0, sizeof m, m) >= 8);
 	CHECK(m[0]);
+	/* Programs start as many threads as there are bits. */
+	for (int i = 0; i < 16; i++)
+		n += __builtin_popcountl(m[i]);
+	CHECK(n <= sysconf(_SC_NPROCESSORS_CONF));
 	m[0] = 1;
 	SEE(syscall(SYS_sched_setaffinity, 0, sizeof m, m));
 	CHECK(syscall(SYS_sched_getaffinity, 0, sizeof m, m) >= 8);
