@@ -3,8 +3,8 @@
  *
  * Order: the root; what every container needs and the spec forgot of /proc,
  * /sys and /dev; the spec's mounts, in its order; /dev/pts and /dev/shm where
- * it has none; then the masked and the read-only paths.  Mount points are made
- * when they are missing (kernel/vfs/synth.h).
+ * it has none; devices; then the masked and the read-only paths.  Mount points
+ * are made when they are missing (kernel/vfs/synth.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,9 +15,12 @@
 
 #include "core/caps.h"
 #include "core/log.h"
+#include "core/str.h"
+#include "kernel/fs/tmpfs.h"
 #include "kernel/fs/types.h"
 #include "kernel/kernel.h"
 #include "kernel/task/cred.h"
+#include "kernel/vfs/copytree.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/mount.h"
 #include "kernel/vfs/namei.h"
@@ -83,6 +86,29 @@ static const char *type_of(const struct mount_conf *m)
 	return m->type;
 }
 
+/* What is at @name, topmost mount first; -ENOENT is fine for our callers. */
+static int look(struct setup *s, const char *name, struct path *out)
+{
+	return path_lookup(&s->w, name, LOOKUP_FOLLOW, out);
+}
+
+/* @below has just been covered by the mount of @m. */
+static int copy_up(
+	struct setup *s, const struct mount_conf *m, const struct path *below)
+{
+	unsigned flags;
+	struct path top;
+	int err = look(s, m->dest, &top);
+
+	if (err)
+		return err;
+	flags = atomic_exchange(&top.mnt->flags, m->flags & ~MS_RDONLY);
+	err = copy_tree(below, &top, s->cred);
+	atomic_store(&top.mnt->flags, flags);
+	path_put(&top);
+	return err;
+}
+
 static int mount_one(struct setup *s, const struct mount_conf *m)
 {
 	struct fs_context fc = {
@@ -106,6 +132,8 @@ static int mount_one(struct setup *s, const struct mount_conf *m)
 		return mount_failed(s, m, err);
 	}
 	err = mount_add(s->c->mnt_ns, &fc, &where);
+	if (!err && m->copyup && fc.type == &tmpfs_fs)
+		err = copy_up(s, m, &where);
 	path_put(&where);
 	return err ? mount_failed(s, m, err) : 0;
 }
@@ -129,12 +157,6 @@ static int mount_defaults(struct setup *s, const struct container_conf *conf,
 			return err;
 	}
 	return 0;
-}
-
-/* What is at @name, topmost mount first; -ENOENT is fine for our callers. */
-static int look(struct setup *s, const char *name, struct path *out)
-{
-	return path_lookup(&s->w, name, LOOKUP_FOLLOW, out);
 }
 
 /* Nothing can be read below @name any more. */
@@ -183,6 +205,90 @@ static int readonly_path(struct setup *s, const char *name)
 	err = mount_remount(&p, p.mnt->flags | MS_RDONLY, NULL, true);
 	path_put(&p);
 	return err;
+}
+
+/* The directories that lead to @name. */
+static int make_parents(struct setup *s, const char *name)
+{
+	char *copy = xstrdup(name);
+	int err = 0;
+
+	for (char *p = copy + 1; !err && (p = strchr(p, '/')); p++) {
+		*p = 0;
+		err = vfs_mkdir(&s->w, copy, 0755);
+		if (err == -EEXIST || err == -EROFS)
+			err = 0; /* what is missing shows below */
+		*p = '/';
+	}
+	free(copy);
+	return err;
+}
+
+/* Is @p, which was there before, what @d asks for? */
+static int check_device(const struct path *p, const struct device_conf *d)
+{
+	struct inode *in = path_inode(p);
+
+	if ((in->mode & S_IFMT) != (d->mode & S_IFMT) ||
+		(!S_ISFIFO(d->mode) && in->rdev != d->rdev))
+		return -EEXIST;
+	return 0;
+}
+
+static int make_device(struct setup *s, const struct device_conf *d)
+{
+	struct iattr a = {
+		.valid = ATTR_MODE | ATTR_UID | ATTR_GID,
+		.mode = d->mode & 07777,
+		.uid = d->uid,
+		.gid = d->gid,
+	};
+	struct path p;
+	int err;
+
+	/* Ours leads to the devpts of the container. */
+	if (!strcmp(d->path, "/dev/ptmx"))
+		return 0;
+	err = make_parents(s, d->path);
+	if (!err)
+		err = vfs_mknod(&s->w, d->path, d->mode, d->rdev, NULL);
+	if (err && err != -EEXIST)
+		return err;
+	err = path_lookup(&s->w, d->path, 0, &p);
+	if (err)
+		return err;
+	err = check_device(&p, d);
+	if (!err)
+		err = vfs_setattr(&p, s->cred, &a);
+	path_put(&p);
+	return err;
+}
+
+static int make_devices(struct setup *s, const struct container_conf *conf)
+{
+	/* The host's own /dev: what is there is there. */
+	for (size_t i = 0; i < conf->nmounts; i++)
+		if (!strcmp(conf->mounts[i].dest, "/dev") &&
+			!strcmp(conf->mounts[i].type, "bind"))
+			return 0;
+	for (size_t i = 0; i < conf->ndevices; i++) {
+		const struct device_conf *d = &conf->devices[i];
+		int err = make_device(s, d);
+
+		if (err == -EPERM || err == -EROFS)
+			return err_set(s->e, -err,
+				"linux.devices: %s: %s: devices can be made in "
+				"/dev and on other filesystems in memory only",
+				d->path, strerror(-err));
+		if (err == -EEXIST)
+			return err_set(s->e, EEXIST,
+				"linux.devices: %s: something else is there",
+				d->path);
+		if (err)
+			return err_set(s->e, -err, "linux.devices: %s: %s",
+				d->path, strerror(-err));
+	}
+	return 0;
 }
 
 /* @text: "name=value" */
@@ -254,6 +360,8 @@ static int mount_spec(struct setup *s, const struct container_conf *conf)
 		drop_sockets(conf, i);
 	if (!err)
 		err = mount_defaults(s, conf, last, ARRAY_SIZE(last));
+	if (!err)
+		err = make_devices(s, conf);
 	if (!err)
 		err = for_paths(s, conf->sysctl, "sysctl", set_sysctl);
 	if (!err)

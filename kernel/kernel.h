@@ -82,6 +82,14 @@ struct mount_conf {
 	int sock;			/* bind: its own 9P socket (consumed), else -1 */
 	bool exclusive;
 	bool is_file;			/* bind of a single file */
+	bool copyup;			/* tmpfs: begins with a copy of what lies below */
+};
+
+struct device_conf {
+	const char *path;		/* absolute, inside the container */
+	uint32_t mode;			/* S_IFCHR, S_IFBLK or S_IFIFO, and permissions */
+	uint64_t rdev;
+	uint32_t uid, gid;
 };
 
 struct container_conf {
@@ -90,6 +98,8 @@ struct container_conf {
 	bool root_readonly, root_exclusive;
 	const struct mount_conf *mounts;	/* in order */
 	size_t nmounts;
+	const struct device_conf *devices;
+	size_t ndevices;
 	const char *const *masked, *const *readonly;	/* paths, NULL-terminated or NULL */
 	const char *const *sysctl;	/* "name=value", NULL-terminated or NULL */
 	unsigned pids_limit;		/* 0: none */

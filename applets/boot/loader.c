@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "applets/boot/boot.h"
@@ -62,7 +63,7 @@ static int fill_mounts(
 		struct mount_conf *c = &out[*n];
 		*c = (struct mount_conf){ m->bind ? "bind" : mount_type(m),
 			m->source, m->dest, m->data, m->flags, -1, exclusive,
-			false };
+			false, m->copyup };
 		if (!c->type)
 			continue;
 		++*n;
@@ -76,6 +77,20 @@ static int fill_mounts(
 		c->sock = atoi(b->io.v[io++]);
 	}
 	return 0;
+}
+
+static struct device_conf *fill_devices(const struct spec *s)
+{
+	struct device_conf *d = xzalloc((s->ndevices + 1) * sizeof *d);
+
+	for (size_t i = 0; i < s->ndevices; i++) {
+		const struct spec_device *from = &s->devices[i];
+
+		d[i] = (struct device_conf){ from->path, from->mode,
+			makedev(from->major, from->minor), from->uid,
+			from->gid };
+	}
+	return d;
 }
 
 /* Takes what --net-raw=false withholds. */
@@ -132,6 +147,7 @@ int loader_create(struct boot *b, struct container **out, struct err *e)
 		xzalloc((s->process.nrlimits + 1) * sizeof *limits);
 	unsigned pids =
 		pids_limit(json_int(json_path(s->resources, "pids.limit"), 0));
+	own_mem struct device_conf *devices = fill_devices(s);
 	struct process_conf p;
 	size_t n = 0;
 
@@ -146,6 +162,8 @@ int loader_create(struct boot *b, struct container **out, struct err *e)
 		.root_exclusive = b->conf->file_access == FILE_EXCLUSIVE,
 		.mounts = mounts,
 		.nmounts = n,
+		.devices = devices,
+		.ndevices = s->ndevices,
 		.masked = s->masked,
 		.readonly = s->readonly,
 		.sysctl = s->sysctl,

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "core/caps.h"
 #include "core/fdio.h"
@@ -378,14 +379,16 @@ static const struct {
 	{ "rslave", 0, 0 },
 	{ "unbindable", 0, 0 },
 	{ "runbindable", 0, 0 },
-	/* GAP: a tmpfs begins empty, whatever lies below it. */
-	{ "tmpcopyup", 0, 0 },
 	{ "nofail", 0, 0 },
 	{ "_netdev", 0, 0 },
 };
 
 static bool mount_flag(struct spec_mount *m, const char *opt)
 {
+	if (!strcmp(opt, "tmpcopyup") || !strcmp(opt, "notmpcopyup")) {
+		m->copyup = opt[0] == 't';
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(mount_flags); i++) {
 		if (strcmp(mount_flags[i].name, opt))
 			continue;
@@ -559,6 +562,50 @@ static void read_sysctl(
 	}
 }
 
+static uint32_t device_type(const char *type)
+{
+	if (!strcmp(type, "c") || !strcmp(type, "u"))
+		return S_IFCHR;
+	if (!strcmp(type, "b"))
+		return S_IFBLK;
+	return strcmp(type, "p") ? 0 : S_IFIFO;
+}
+
+static void read_devices(
+	struct reader *r, struct spec *s, const struct json *lin)
+{
+	const struct json *a = get(r, lin, "linux.", "devices", JSON_ARRAY), *j;
+	char where[40];
+
+	if (!a || !a->n)
+		return;
+	s->devices = xzalloc(a->n * sizeof *s->devices);
+	json_for_each(j, a)
+	{
+		struct spec_device *d = &s->devices[s->ndevices];
+		snprintf(where, sizeof where, "linux.devices[%zu].",
+			s->ndevices++);
+		const char *type = get_str(r, j, where, "type");
+		d->path = get_str(r, j, where, "path");
+		if (!d->path || d->path[0] != '/')
+			bad(r, j, "%spath: must be an absolute path", where);
+		d->mode = device_type(type ? type : "");
+		if (!d->mode)
+			bad(r, j, "%stype: must be c, b, u or p", where);
+		d->major = get_int(r, j, where, "major", -1, 0xfff);
+		d->minor = get_int(r, j, where, "minor", -1, 0xfffff);
+		d->mode |= json_get(j, "fileMode")
+				   ? get_int(r, j, where, "fileMode", 0,
+					     UINT32_MAX) &
+					     07777
+				   : 0666;
+		d->uid = get_int(r, j, where, "uid", 0, UINT32_MAX - 1);
+		d->gid = get_int(r, j, where, "gid", 0, UINT32_MAX - 1);
+		if (r->err)
+			return;
+	}
+}
+
 static void read_linux(
 	struct reader *r, struct spec *s, const struct json *root)
 {
@@ -568,6 +615,7 @@ static void read_linux(
 	check_id_map(r, lin, "uidMappings");
 	check_id_map(r, lin, "gidMappings");
 	read_sysctl(r, s, lin);
+	read_devices(r, s, lin);
 	s->cgroups_path = get_str(r, lin, "linux.", "cgroupsPath");
 	if (s->cgroups_path && !s->cgroups_path[0])
 		s->cgroups_path = NULL;
@@ -686,6 +734,7 @@ void spec_fini(struct spec *s)
 	for (size_t i = 0; s->sysctl && s->sysctl[i]; i++)
 		free((void *)(uintptr_t)s->sysctl[i]);
 	free(s->sysctl);
+	free(s->devices);
 	free(s->masked);
 	free(s->readonly);
 	free(s->root);

@@ -39,8 +39,16 @@ struct spec_mount {
 	const char *dest, *type, *source;
 	char *data;			/* options that are no flags, comma-separated; or NULL */
 	unsigned flags;			/* MS_* */
+	bool copyup;			/* tmpfs: begins with a copy of what lies below */
 	bool bind;			/* a host tree: through the gofer */
 	unsigned line;
+};
+
+struct spec_device {
+	const char *path;
+	uint32_t mode;			/* S_IFCHR, S_IFBLK or S_IFIFO, and permissions */
+	unsigned major, minor;
+	uint32_t uid, gid;
 };
 
 enum spec_ns { NS_USER, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_MNT, NS_CGROUP, NS_TIME, NS_COUNT };
@@ -69,6 +77,8 @@ struct spec {
 	const struct json *resources;	/* linux.resources, NULL */
 	struct spec_hook *hooks[HOOK_COUNT];
 	size_t nhooks[HOOK_COUNT];
+	struct spec_device *devices;
+	size_t ndevices;
 	const char **masked, **readonly;	/* NULL-terminated, or NULL */
 	const char **sysctl;		/* "name=value", NULL-terminated, or NULL */
 	const struct json *annotations;	/* object, NULL */

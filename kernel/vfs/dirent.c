@@ -171,3 +171,15 @@ long vfs_getdents(
 		notify_dentry(f->path.dentry, IN_ACCESS);
 	return ret;
 }
+
+long file_getdents_kernel(struct file *f, void *buf, size_t n)
+{
+	struct dirsink to = { .buf = buf, .size = n, .is64 = true };
+	int64_t from;
+	int err;
+
+	if (!f->ops->readdir || !S_ISDIR(f->inode->mode))
+		return -ENOTDIR;
+	err = read_entries(f, &to, &from);
+	return err ? err : (long)to.used;
+}

@@ -106,6 +106,8 @@ ssize_t vfs_read(struct task *t, struct file *f, struct uio *to, int64_t *pos) M
 ssize_t vfs_write(struct task *t, struct file *f, struct uio *from, int64_t *pos) MUST_CHECK;
 /* getdents(2) into the guest's @buf: bytes, 0 at the end; @is64: struct linux_dirent64. */
 long vfs_getdents(struct task *t, struct file *f, uaddr_t buf, unsigned count, bool is64) MUST_CHECK;
+/* The same into kernel memory, as 64-bit entries. */
+long file_getdents_kernel(struct file *f, void *buf, size_t n) MUST_CHECK;
 /* lseek(2). */
 int64_t vfs_seek(struct file *f, int64_t off, int whence) MUST_CHECK;
 /* f->ops->fsync, fallocate with the checks of their man pages. */

@@ -33,6 +33,20 @@ b=$(bundle file cat /file); edit "$b" "d['mounts'].append({'destination':'/file'
 is bind-of-a-file "$(try "$b")" data
 b=$(bundle tmpfs sh -c 'echo a > /tmp/a; cat /tmp/a'); edit "$b" "d['mounts'].append({'destination':'/tmp','type':'tmpfs','source':'tmpfs','options':['size=1m']})"
 is tmpfs "$(try "$b")" a
+mkdir -p "$LAB/rootfs/copy/sub"; echo data > "$LAB/rootfs/copy/f"; ln -s f "$LAB/rootfs/copy/l"; chmod 4711 "$LAB/rootfs/copy/f"
+touch -d 2001-01-01 "$LAB/rootfs/copy/sub"; chown 3:4 "$LAB/rootfs/copy/sub"
+b=$(bundle copyup sh -c 'cat /copy/l; echo new > /copy/f; cat /copy/f; stat -c "%a" /copy/f; stat -c "%u %g %y" /copy/sub')
+edit "$b" "d['mounts'].append({'destination':'/copy','type':'tmpfs','source':'tmpfs','options':['tmpcopyup']}); d['process']['capabilities']['effective'].append('CAP_DAC_OVERRIDE'); d['process']['capabilities']['permitted'].append('CAP_DAC_OVERRIDE')"
+is tmpcopyup "$(try "$b" | tr '\n' ' ')$(cat "$LAB/rootfs/copy/f")" "data new 711 3 4 2001-01-01 00:00:00.000000000 +0000 data"
+b=$(bundle devices sh -c 'stat -c "%F %t %T %a %u %g" /dev/xnull /dev/blk /dev/net/tun /dev/fifo; echo x > /dev/xnull && echo written; cat /dev/net/tun')
+edit "$b" "d['linux']['devices']=[{'path':'/dev/xnull','type':'c','major':1,'minor':3,'fileMode':0o646,'uid':5,'gid':6},{'path':'/dev/blk','type':'b','major':7,'minor':0},{'path':'/dev/net/tun','type':'u','major':10,'minor':200},{'path':'/dev/fifo','type':'p','fileMode':0o600},{'path':'/dev/null','type':'c','major':1,'minor':3},{'path':'/dev/ptmx','type':'c','major':5,'minor':2}]"
+o=$(try "$b")
+is devices "$(head -n 4 <<< "$o" | tr '\n' ,)" "character special file 1 3 646 5 6,block special file 7 0 666 0 0,character special file a c8 666 0 0,fifo 0 0 600 0 0,"
+has device-works "$o" written
+has device-without-driver "$o" "No such device or address"
+edit "$b" "d['linux']['devices']=[{'path':'/dev/full','type':'c','major':1,'minor':3}]"; has device-conflict "$(try "$b")" "/dev/full: something else is there"
+edit "$b" "d['linux']['devices']=[{'path':'/etc/x','type':'c','major':1,'minor':3}]"; has device-elsewhere "$(try "$b")" "linux.devices: /etc/x:"
+edit "$b" "d['linux']['devices']=[{'path':'/dev/x','type':'z'}]"; has device-type "$(try "$b")" "type: must be c, b, u or p"
 is tmpfs-is-not-the-host "$(ls "$LAB/rootfs/tmp")" ""
 b=$(bundle masked sh -c 'cat /proc/version; ls -d /proc/acpi 2>&1'); edit "$b" "d['linux']['maskedPaths']=['/proc/version']"
 is masked-path "$(try "$b" | head -n 1 | grep -c Linux)" 0
