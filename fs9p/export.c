@@ -416,7 +416,9 @@ int export_change(const struct p9_export *x, int hfd, uint32_t mode, int io,
 		return -EINVAL;
 	if (c->valid & P9_SET_SIZE)
 		err = with_writable(x, hfd, mode, io, do_truncate, &size);
-	if (!err && c->valid & (P9_SET_UID | P9_SET_GID))
+	/* The host sets a ctime by itself, unless there is nothing else. */
+	if (!err && (c->valid & (P9_SET_UID | P9_SET_GID) ||
+			    c->valid == P9_SET_CTIME))
 		err = chown_fd(hfd, c->valid & P9_SET_UID ? c->uid : P9_NONUID,
 			c->valid & P9_SET_GID ? c->gid : P9_NONUID);
 	if (!err && c->valid & P9_SET_MODE)

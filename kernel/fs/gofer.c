@@ -351,7 +351,7 @@ static struct p9_Tchange change_of(uint32_t fid, const struct iattr *a)
 		unsigned ours, theirs;
 	} bits[] = { { ATTR_MODE, P9_SET_MODE }, { ATTR_UID, P9_SET_UID },
 		{ ATTR_GID, P9_SET_GID }, { ATTR_ATIME, P9_SET_ATIME },
-		{ ATTR_MTIME, P9_SET_MTIME } };
+		{ ATTR_MTIME, P9_SET_MTIME }, { ATTR_OWNER, P9_SET_CTIME } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
 		if (a->valid & bits[i].ours)

@@ -11,3 +11,5 @@ extern const struct seccomp_rule gofer_fs_rules[];	/* host calls of kernel/fs/go
 extern const struct fs_type proc_fs, sysfs_fs, devtmpfs_fs, devpts_fs;
 /* Before anything runs: "kernel.msgmax" to a number, as if written to /proc/sys. -ENOENT, -EACCES, -EINVAL. */
 int proc_sysctl(const char *name, const char *value) MUST_CHECK;
+/* The number that a name without its folder has now: "lease-break-time". */
+int64_t proc_sysctl_value(const char *name);

@@ -127,16 +127,16 @@ static int resolve_flags(uint64_t resolve, unsigned *lookup)
 	};
 
 	*lookup = 0;
+	if (resolve & ~63ULL || (resolve & 24) == 24)
+		return -EINVAL;
 	if (resolve & 32) /* RESOLVE_CACHED */
 		return -EAGAIN;
-	if (resolve & ~31ULL)
-		return -EINVAL;
 	for (int i = 0; i < 5; i++)
 		if (resolve >> i & 1)
 			*lookup |= map[i];
 	if (*lookup & LOOKUP_NO_LINKS)
 		*lookup |= LOOKUP_NO_MAGIC;
-	return (resolve & 24) == 24 ? -EINVAL : 0;
+	return 0;
 }
 
 long sys_openat2(struct task *t, struct sysargs a)

@@ -541,7 +541,7 @@ long sys_fchmod(struct task *t, struct sysargs a)
 static struct iattr owner_change(unsigned uid, unsigned gid)
 {
 	return (struct iattr){
-		.valid = (uid != ~0u ? (unsigned)ATTR_UID : 0) |
+		.valid = ATTR_OWNER | (uid != ~0u ? (unsigned)ATTR_UID : 0) |
 			 (gid != ~0u ? (unsigned)ATTR_GID : 0),
 		.uid = uid,
 		.gid = gid,

@@ -13,6 +13,7 @@
 #include "kernel/task/task.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/inotify.h"
+#include "kernel/vfs/lease.h"
 #include "kernel/vfs/mount.h"
 #include "kernel/vfs/namei.h"
 #include "kernel/vfs/walk.h"
@@ -79,7 +80,7 @@ int inode_change(struct inode *in, const struct mount *mnt,
 	if (a->valid & ATTR_MODE && !cred_in_group(cred, in->gid) &&
 		!cred_capable(cred, CAP_FSETID))
 		a->mode &= ~(uint32_t)S_ISGID;
-	if (a->valid & (ATTR_UID | ATTR_GID) && !S_ISDIR(in->mode) &&
+	if (a->valid & ATTR_OWNER && !S_ISDIR(in->mode) &&
 		mode_killed(in->mode) != in->mode) {
 		a->mode = mode_killed(in->mode);
 		a->valid |= ATTR_MODE;
@@ -163,10 +164,12 @@ int vfs_truncate(const struct path *p, const struct cred *cred, int64_t size)
 	err = mount_want_write(p->mnt);
 	if (!err)
 		err = inode_permission(in, cred, MAY_WRITE);
-	if (!err && in->writers < 0)
-		err = -ETXTBSY;
 	if (!err)
-		err = vfs_truncate_open(in, size);
+		err = inode_add_writer(in);
+	if (err)
+		return err;
+	err = lease_break(in, true, false) ?: vfs_truncate_open(in, size);
+	atomic_fetch_sub(&in->writers, 1);
 	if (!err)
 		notify_dentry(p->dentry, IN_MODIFY);
 	return err;

@@ -508,7 +508,10 @@ static void rename_notify(
 	if (likely(!inotify_nwatches))
 		return;
 	cookie = inotify_cookie();
-	notify_dir(r->odir, IN_MOVED_FROM | dir, cookie, r->oname);
+	notify_dir(r->odir,
+		IN_MOVED_FROM | dir |
+			(r->odir == r->ndir ? (uint32_t)NOTIFY_RENAMED : 0),
+		cookie, r->oname);
 	notify_dir(r->ndir, IN_MOVED_TO | dir, cookie, r->nname);
 	if (to && !(r->flags & RENAME_EXCHANGE)) /* its link count */
 		notify_inode(

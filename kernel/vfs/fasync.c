@@ -26,6 +26,8 @@
 #define OWN_PID  1
 #define OWN_PGRP 2
 
+#define EV_MESSAGE (1u << 31) /* not of the wait queue: fasync_message() */
+
 struct f_owner_abi {
 	int type, pid;
 };
@@ -109,6 +111,10 @@ static void owner_copy(const struct owner *from, struct owner *to)
 static int io_code(unsigned ev, long *band)
 {
 	*band = (long)(ev & 0xffff);
+	if (ev & EV_MESSAGE) {
+		*band = EPOLLIN | EPOLLRDNORM | EPOLLMSG;
+		return POLL_MSG;
+	}
 	if (ev & EPOLLHUP)
 		return POLL_HUP;
 	if (ev & EPOLLERR)
@@ -118,11 +124,9 @@ static int io_code(unsigned ev, long *band)
 	return ev & EPOLLIN ? POLL_IN : POLL_OUT;
 }
 
-/* On the timer thread, with no lock held. */
-static void fasync_fire(struct timer *timer)
+/* Sends the signal for @ev. */
+static void fasync_send(struct fasync *fa, unsigned ev)
 {
-	struct fasync *fa = container_of(timer, struct fasync, timer);
-	unsigned ev = atomic_exchange(&fa->events, 0);
 	struct cred *cred = NULL;
 	struct owner o;
 	siginfo_t si;
@@ -148,6 +152,14 @@ static void fasync_fire(struct timer *timer)
 	}
 	owner_put(&o);
 	cred_put(cred);
+}
+
+/* On the timer thread, with no lock held. */
+static void fasync_fire(struct timer *timer)
+{
+	struct fasync *fa = container_of(timer, struct fasync, timer);
+
+	fasync_send(fa, atomic_exchange(&fa->events, 0));
 }
 
 /* Under lc_waitq of the file's queue. */
@@ -299,6 +311,33 @@ static long owner_set(struct task *t, struct file *f, int type, int id)
 	owner_put(&old);
 	cred_put(oldcred);
 	return 0;
+}
+
+int fasync_claim(struct task *t, struct file *f, int fd)
+{
+	struct fasync *fa = fasync_of(f);
+	bool owned;
+
+	if (!fa)
+		return -ENOMEM;
+	evfile_lock(fa);
+	owned = fa->cred != NULL;
+	if (!fa->wq)
+		fa->fd = fd;
+	evfile_unlock(fa);
+	return owned ? 0 : (int)owner_set(t, f, OWN_PID, t->tg->tgid);
+}
+
+struct fasync *fasync_hold(struct file *f)
+{
+	ref_get(&f->fasync->ref);
+	return f->fasync;
+}
+
+void fasync_message(struct fasync *fa)
+{
+	fasync_send(fa, EV_MESSAGE);
+	fasync_put(fa);
 }
 
 static struct f_owner_abi owner_show(struct file *f)

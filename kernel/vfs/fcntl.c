@@ -13,14 +13,17 @@
 #include "kernel/mm/mm.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/task.h"
+#include "kernel/vfs/dnotify.h"
 #include "kernel/vfs/fasync.h"
 #include "kernel/vfs/fdtable.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/flock.h"
 #include "kernel/vfs/inode.h"
+#include "kernel/vfs/lease.h"
 
-#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
-#define ALL_SEALS  0x1f
+#define SETFL_MASK    (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define ALL_SEALS     0x1f
+#define FCNTL_CREATED 1028 /* F_CREATED_QUERY */
 
 /* Linux's numbers, which not every C library has. */
 #define G_FIONCLEX 0x5450
@@ -77,16 +80,6 @@ static long fcntl_seals(struct file *f, int cmd, uint64_t arg)
 	return tmpfs_add_seals(f, (unsigned)arg);
 }
 
-/*
- * GAP: directory change signals (dnotify); asking for none takes them away,
- * which is all that works.  inotify(7) is there.
- */
-static int notify_nothing(unsigned events)
-{
-	return events & ~(unsigned)DN_MULTISHOT ? -EINVAL : 0;
-}
-
-/* GAP: leases and directory notification are refused. */
 long vfs_fcntl(struct task *t, int fd, struct file *f, int cmd, uint64_t arg)
 {
 	switch (cmd) {
@@ -126,10 +119,14 @@ long vfs_fcntl(struct task *t, int fd, struct file *f, int cmd, uint64_t arg)
 	case F_ADD_SEALS:
 	case F_GET_SEALS:
 		return fcntl_seals(f, cmd, arg);
+	case F_SETLEASE:
+		return lease_set(t, f, fd, (int)arg);
 	case F_GETLEASE:
-		return F_UNLCK;
+		return lease_get(f);
+	case FCNTL_CREATED:
+		return f->created;
 	case F_NOTIFY:
-		return notify_nothing((unsigned)arg);
+		return dnotify_set(t, f, fd, (unsigned)arg);
 	}
 	return -EINVAL;
 }

@@ -11,11 +11,13 @@
 
 #include "core/waitq.h"
 #include "kernel/task/cred.h"
+#include "kernel/vfs/dnotify.h"
 #include "kernel/vfs/epoll.h"
 #include "kernel/vfs/fasync.h"
 #include "kernel/vfs/flock.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/inotify.h"
+#include "kernel/vfs/lease.h"
 #include "kernel/vfs/mount.h"
 
 #define OPEN_ONLY (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
@@ -58,15 +60,21 @@ void file_put(struct file *f)
 		return;
 	if (f->nepitems)
 		epoll_file_gone(f);
-	if (f->fasync)
-		fasync_file_gone(f);
 	if (f->inode && f->inode->locks)
 		flock_release(f);
 	if (f->path.dentry && !(f->mode & O_PATH))
 		notify_dentry(f->path.dentry,
 			file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+	if (f->inode && unlikely(atomic_load(&f->inode->nleases)))
+		lease_file_gone(f);
+	if (f->inode && unlikely(f->inode->dnotify != NULL))
+		dnotify_file_gone(f);
 	if (f->wrote)
 		atomic_fetch_sub(&f->inode->writers, 1);
+	if (f->reads)
+		atomic_fetch_sub(&f->inode->readers, 1);
+	if (f->fasync)
+		fasync_file_gone(f);
 	f->ops->release(f);
 }
 

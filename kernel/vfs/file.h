@@ -67,6 +67,8 @@ struct file {
 	int mode;			/* I: O_RDONLY, O_WRONLY, O_RDWR, and O_PATH */
 	bool stream;			/* I: no position: pread and lseek fail with ESPIPE */
 	bool wrote;			/* I: counted in inode->writers */
+	bool reads;			/* I: counted in inode->readers */
+	bool created;			/* I: its open(2) made the file */
 	struct inode *inode;		/* I: reference; never NULL once published */
 	struct path path;		/* I: reference; empty for anonymous files */
 	struct cred *cred;		/* I: reference; of the opener */

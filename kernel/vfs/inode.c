@@ -185,6 +185,17 @@ int inode_deny_write(struct inode *in)
 	return 0;
 }
 
+int inode_add_writer(struct inode *in)
+{
+	int n = atomic_load(&in->writers);
+
+	do {
+		if (n < 0)
+			return -ETXTBSY;
+	} while (!atomic_compare_exchange_weak(&in->writers, &n, n + 1));
+	return 0;
+}
+
 void inode_allow_write(struct inode *in)
 {
 	atomic_fetch_add(&in->writers, 1);

@@ -59,6 +59,7 @@ struct iattr {				/* a change of attributes */
 #define ATTR_MTIME	32
 #define ATTR_ATIME_NOW	64		/* with ATTR_ATIME: the time is "now" */
 #define ATTR_MTIME_NOW	128
+#define ATTR_OWNER	256		/* chown(2), even of nothing: set-id bits and ctime change */
 
 struct inode_ops {
 	/* The slots without a dir run with no lock held. */
@@ -114,6 +115,8 @@ struct inode {
 	_Atomic int64_t atime, mtime, ctime;	/* a: ns */
 	_Atomic uint64_t blocks;	/* a */
 	atomic_int writers;		/* a: open for writing; < 0: being executed (ETXTBSY) */
+	atomic_int readers;		/* a: regular files: open for reading only */
+	atomic_int nleases;		/* a: owned by lease.c */
 	struct mutex lock;		/* lc_inode: attribute changes; setattr takes it itself */
 	struct mutex write_lock;	/* lc_write: the VFS serialises write, truncate, fallocate of a regular
 					 * file; of a directory: whoever adds a name holds it, and who removes
@@ -123,6 +126,7 @@ struct inode {
 	struct mutex dir_lock;		/* lc_dir: entries, when a directory */
 	struct flock_list *locks;	/* owned by flock.c; NULL until used */
 	struct watch_list *watches;	/* owned by inotify.c; NULL until used */
+	struct dnotify *dnotify;	/* owned by dnotify.c; NULL: none */
 	struct pipe *fifo;		/* owned by pipefs.c: an open FIFO's pipe */
 	struct usock *bound;		/* owned by unix.c: the socket bound here */
 };
@@ -159,6 +163,7 @@ void inode_touch(struct inode *in);
 /* exec(2) and O_WRONLY exclude each other: 0, or -ETXTBSY. */
 int inode_deny_write(struct inode *in) MUST_CHECK;
 void inode_allow_write(struct inode *in);
+int inode_add_writer(struct inode *in) MUST_CHECK;	/* counts one in in->writers */
 
 struct fs_context;			/* mount.h */
 struct fs_type {

@@ -24,6 +24,7 @@
 #include "kernel/mm/mm.h"
 #include "kernel/task/task.h"
 #include "kernel/vfs/dcache.h"
+#include "kernel/vfs/dnotify.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/mount.h"
 
@@ -289,6 +290,8 @@ static void post(struct inode *in, uint32_t mask, uint32_t cookie,
 	struct list dead = LIST_INIT(dead);
 	struct watch *w, *next;
 
+	dnotify_post(in, mask);
+	mask &= ~(uint32_t)NOTIFY_RENAMED;
 	if (mask & (IN_DELETE_SELF | IN_MOVE_SELF))
 		mask &= ~(uint32_t)IN_ISDIR;
 	inotify_lock(&all);
@@ -350,12 +353,12 @@ void inotify_post_dentry(struct dentry *d, uint32_t mask)
 	parent = dentry_parent(d);
 	gone = parent != d && !dentry_is_child(d, parent);
 	dir = parent != d ? dentry_inode(parent) : NULL;
-	if (dir && dir->watches) {
+	if (dir && (dir->watches || dir->dnotify)) {
 		dentry_name(d, name);
 		post(dir, mask, 0, name, gone);
 	}
 	dentry_put(parent);
-	if (in->watches)
+	if (in->watches || in->dnotify)
 		post(in, mask, 0, NULL, gone);
 }
 

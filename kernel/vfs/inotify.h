@@ -14,6 +14,8 @@ struct dentry;
 struct file;
 struct task;
 
+#define NOTIFY_RENAMED 0x10000000	/* with IN_MOVED_FROM: to a name in the same directory; for dnotify */
+
 int inotify_create(struct task *t, int flags, struct file **out) MUST_CHECK;
 /* The watch descriptor, or -errno. */
 int inotify_add(struct file *f, struct inode *in, uint32_t mask) MUST_CHECK;

@@ -22,6 +22,7 @@
 #include "kernel/task/task.h"
 #include "kernel/vfs/dcache.h"
 #include "kernel/vfs/inode.h"
+#include "kernel/vfs/lease.h"
 
 #define MOUNT_BUCKETS 64
 #define MOUNTS_MAX    100000
@@ -53,6 +54,7 @@ void vfs_init(void)
 		list_init(&mounts.bucket[i]);
 	mounts_write_done(&mounts);
 	dcache_init();
+	lease_init();
 }
 
 HOLDS_SHARED(lc_mounts)

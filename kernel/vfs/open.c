@@ -23,6 +23,7 @@
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/inotify.h"
+#include "kernel/vfs/lease.h"
 #include "kernel/vfs/namei.h"
 #include "kernel/vfs/walk.h"
 
@@ -105,18 +106,6 @@ static int may_open(const struct path *p, int *flags, unsigned mask,
 	return 0;
 }
 
-/* Counts a writer, unless the file is being executed. */
-static int writer_add(struct inode *in)
-{
-	int n = atomic_load(&in->writers);
-
-	do {
-		if (n < 0)
-			return -ETXTBSY;
-	} while (!atomic_compare_exchange_weak(&in->writers, &n, n + 1));
-	return 0;
-}
-
 /* The open file itself, of whatever kind. */
 static int open_kind(
 	const struct path *p, int flags, struct cred *cred, struct file **out)
@@ -141,6 +130,7 @@ static int open_finish(
 {
 	struct inode *in = path_inode(p);
 	bool writes = (flags & FILE_ACCMODE) != O_RDONLY && S_ISREG(in->mode);
+	bool reads = (flags & FILE_ACCMODE) == O_RDONLY && S_ISREG(in->mode);
 	struct file *f;
 	int err;
 
@@ -149,10 +139,13 @@ static int open_finish(
 	else
 		err = 0;
 	if (!err && writes)
-		err = writer_add(in);
+		err = inode_add_writer(in);
 	if (err)
 		return err;
-	err = open_kind(p, flags | OPEN_LARGEFILE, cred, &f);
+	if (reads)
+		atomic_fetch_add(&in->readers, 1);
+	err = lease_break(in, writes, flags & O_NONBLOCK)
+		      ?: open_kind(p, flags | OPEN_LARGEFILE, cred, &f);
 	if (!err && flags & O_TRUNC && S_ISREG(in->mode)) {
 		err = vfs_truncate_open(in, 0);
 		if (err)
@@ -161,9 +154,12 @@ static int open_finish(
 	if (err) {
 		if (writes)
 			atomic_fetch_sub(&in->writers, 1);
+		if (reads)
+			atomic_fetch_sub(&in->readers, 1);
 		return err;
 	}
 	f->wrote = writes;
+	f->reads = reads;
 	notify_dentry(p->dentry, IN_OPEN);
 	if (flags & O_TRUNC && S_ISREG(in->mode))
 		notify_dentry(p->dentry, IN_MODIFY);
@@ -364,7 +360,10 @@ static int open_walk(struct nd *nd, int flags, uint32_t mode, struct cred *cred,
 		return vfs_open_path(&nd->path, flags, cred, out);
 	}
 	/* The creator gets what it asks for, whatever the mode is. */
-	return open_finish(&nd->path, flags & ~O_TRUNC, cred, out);
+	err = open_finish(&nd->path, flags & ~O_TRUNC, cred, out);
+	if (!err)
+		(*out)->created = true;
+	return err;
 }
 
 int vfs_open(struct walk *w, const char *name, int flags, uint32_t mode,

@@ -3,7 +3,7 @@
 # The guest tests of the file calls run on the root (exclusive access) and on a
 # bind mount (shared access), and must say what they say on the host.
 . ./lib.sh
-GROUPS_="link open rename rw splice stat getdents fcntl mmap msync mmap_threads execve"
+GROUPS_="link open chown lease dnotify rename rw splice stat getdents fcntl mmap msync mmap_threads execve"
 [ -x "$OUT/selftest" ] || skip files "no selftest in $OUT"
 cp "$OUT/selftest" "$LAB/rootfs/bin/selftest"
 chmod 1777 "$LAB/rootfs/tmp"

@@ -362,6 +362,7 @@ TEST(openat2, arguments)
 	SEE(ok_fd(openat2_(AT_FDCWD, "f", O_CREAT, 010000, 0)));
 	SEE(ok_fd(openat2_(AT_FDCWD, "f", 1ULL << 40, 0, 0)));
 	SEE(ok_fd(openat2_(AT_FDCWD, "f", O_RDONLY, 0, 1 << 10)));
+	SEE(ok_fd(openat2_(AT_FDCWD, "f", O_RDONLY, 0, ~0ULL)));
 	SEE(ok_fd(openat2_(AT_FDCWD, "f", O_PATH | O_RDWR, 0, 0)));
 	SEE(ok_fd((int)syscall(SYS_openat2, AT_FDCWD, "f", how, 16)));
 	SEE(ok_fd((int)syscall(SYS_openat2, AT_FDCWD, "f", how, 32)));

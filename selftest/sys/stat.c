@@ -276,6 +276,33 @@ TEST(chown, takes_set_id_bits_away)
 	SEE(mode_of("d"));
 }
 
+static bool ctime_moves(const char *path, uid_t uid)
+{
+	struct stat a, b;
+
+	CHECK(!lstat(path, &a));
+	usleep(20000); /* a tick of the host's clock */
+	SEE(lchown(path, uid, -1));
+	CHECK(!lstat(path, &b));
+	return a.st_ctim.tv_sec != b.st_ctim.tv_sec ||
+	       a.st_ctim.tv_nsec != b.st_ctim.tv_nsec;
+}
+
+TEST(chown, of_nothing_is_a_change)
+{
+	in_fresh_dir();
+	make_file("f", "x");
+	SEE(symlink("f", "l"));
+	SEE(mkdir("d", 0755));
+	SEE(ctime_moves("f", 0));
+	SEE(ctime_moves("f", -1));
+	SEE(ctime_moves("l", -1));
+	SEE(ctime_moves("d", -1));
+	SEE(chmod("f", 06755));
+	SEE(chown("f", -1, -1));
+	SEE(mode_of("f"));
+}
+
 TEST(chown, writing_takes_set_id_bits_away)
 {
 	int fd;

@@ -97,12 +97,24 @@ static struct knob {
 	{ "bindv6only", 0, 0, 1 },
 };
 
-static struct knob *knob_of(struct proc_inode *p)
+static struct knob *knob_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (!strcmp(knobs[i].name, p->node->name))
+		if (!strcmp(knobs[i].name, name))
 			return &knobs[i];
 	return NULL;
+}
+
+static struct knob *knob_of(struct proc_inode *p)
+{
+	return knob_find(p->node->name);
+}
+
+int64_t proc_sysctl_value(const char *name)
+{
+	struct knob *k = knob_find(name);
+
+	return k ? k->value : 0;
 }
 
 static int show_knob(struct proc_inode *p, struct strbuf *out)
