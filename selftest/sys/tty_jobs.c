@@ -416,23 +416,18 @@ TEST(tty_jobs, the_master_closes)
 
 TEST(tty_jobs, orphans)
 {
+	int over[2], pid;
+	char c;
+
 	session();
-	if (!fork()) {
-		setpgid(0, 0);
-		if (!fork()) {
-			while (getppid() != 1)
-				usleep(1000);
-			_exit(0);
-		}
-		_exit(0);
-	}
-	wait(NULL);
-	int pid = fork();
+	CHECK(!pipe(over));
+	pid = fork();
 	if (!pid) {
-		int inner = fork();
+		int parent = getpid(), inner = fork();
 
 		if (!inner) {
-			usleep(100000);
+			while (getppid() == parent)
+				usleep(1000);
 			SEE(read(s, buf, 1));
 			SEE(tcsetpgrp(s, getpgrp()));
 			fflush(stdout);
@@ -442,7 +437,8 @@ TEST(tty_jobs, orphans)
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
-	usleep(200000);
+	close(over[1]);
+	CHECK(read(over[0], &c, 1) == 0); /* the orphan is done */
 }
 
 TEST(tty_jobs, locks_and_names)
