@@ -26,6 +26,7 @@ static int print_event(const struct cstate *s, struct err *e)
 	struct urpc_msg reply;
 	struct cgroup g;
 	struct json *data, *o;
+	int64_t usec;
 	int err;
 
 	json_add_str(arg, json_root(arg), "cid", s->id);
@@ -36,6 +37,7 @@ static int print_event(const struct cstate *s, struct err *e)
 		return err;
 	r = json_get(json_root(reply.doc), "result");
 	cgroup_scan(&g, s->cgroup);
+	usec = cgroup_read_key(&g, "cpu.stat", "usage_usec", -1);
 	d = json_new(JSON_OBJECT);
 	json_add_str(d, json_root(d), "type", "stats");
 	json_add_str(d, json_root(d), "id", s->id);
@@ -44,7 +46,8 @@ static int print_event(const struct cstate *s, struct err *e)
 	o = json_add(d, o, "usage", JSON_OBJECT);
 	json_add_int(d, o, "total",
 		cgroup_read(&g, "cpuacct", "cpuacct.usage",
-			json_int(json_get(r, "cpu"), 0)));
+			usec >= 0 ? usec * 1000
+				  : json_int(json_get(r, "cpu"), 0)));
 	o = json_add(d, data, "memory", JSON_OBJECT);
 	o = json_add(d, o, "usage", JSON_OBJECT);
 	json_add_int(d, o, "usage",

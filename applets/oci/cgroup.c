@@ -3,7 +3,11 @@
  *
  * cgroups(7) is the contract.  With version 1 each controller is a hierarchy of
  * its own; version 2 has one, whose controllers must be switched on from the
- * root down to the parent.
+ * root down to the parent, which may have no processes then.
+ *
+ * GAP: systemd is not asked for a scope when --systemd-cgroup names one: the
+ * directory is made where the scope's would be.  systemd leaves it alone, but
+ * may switch controllers off when it reloads the slice.
  */
 #include "applets/oci/cgroup.h"
 
@@ -71,8 +75,12 @@ static void add(struct cgroup *g, const char *mnt, const char *mnt_root,
 	} else {
 		own_mem char *own = own_cgroup(ctl);
 		const char *rel = below(own, mnt_root);
-		g->dir[g->n++] = xasprintf("%s%s%s%s", mnt,
-			strcmp(rel, "/") ? rel : "", "/", path);
+		int len = strlen(rel);
+		/* Ours has processes, so beside it and not below. */
+		if (v2)
+			len = strrchr(rel, '/') - rel;
+		g->dir[g->n++] = xasprintf(
+			"%s%.*s/%s", mnt, len > 1 ? len : 0, rel, path);
 	}
 }
 
@@ -126,7 +134,51 @@ static void prefer_v1(struct cgroup *g)
 			drop(g, i);
 }
 
-void cgroup_find(struct cgroup *g, const char *path)
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+/* "slice:prefix:name" as the directory that systemd.slice(5) says. */
+static char *systemd_path(const char *path, struct err *e)
+{
+	char slice[256], prefix[256], name[256], dir[1024] = "";
+	struct strbuf s = strbuf(dir, sizeof dir);
+	const char *colon = strchr(path, ':');
+	const char *second = colon ? strchr(colon + 1, ':') : NULL;
+	bool ok = second && !strchr(path, '/') && !strchr(second + 1, ':') &&
+		  strlen(path) < sizeof slice && second[1];
+
+	snprintf(slice, sizeof slice, "%.*s", ok ? (int)(colon - path) : 0,
+		path);
+	if (ok && !slice[0])
+		strcpy(slice, "system.slice");
+	if (!ok || !ends_with(slice, ".slice")) {
+		err_set(e, EINVAL,
+			"linux.cgroupsPath: --systemd-cgroup wants "
+			"slice:prefix:name, not \"%s\"",
+			path);
+		return NULL;
+	}
+	snprintf(prefix, sizeof prefix, "%.*s", (int)(second - colon - 1),
+		colon + 1);
+	snprintf(name, sizeof name, "%s", second + 1);
+	slice[strlen(slice) - strlen(".slice")] = 0;
+	/* a-b.slice lies in a.slice; -.slice is the root. */
+	for (size_t i = 1; strcmp(slice, "-") && i <= strlen(slice); i++)
+		if (!slice[i] || slice[i] == '-')
+			sb_printf(&s, "/%.*s.slice", (int)i, slice);
+	if (ends_with(name, ".slice"))
+		sb_printf(&s, "/%s", name);
+	else
+		sb_printf(&s, "/%s%s%s.scope", prefix, prefix[0] ? "-" : "",
+			name);
+	return xstrdup(dir);
+}
+
+static void find(struct cgroup *g, const char *path)
 {
 	struct err e;
 	size_t len;
@@ -152,6 +204,17 @@ void cgroup_find(struct cgroup *g, const char *path)
 			add(g, mnt, root, ctl, v2, path);
 	}
 	prefer_v1(g);
+}
+
+int cgroup_find(struct cgroup *g, const char *path, bool systemd, struct err *e)
+{
+	own_mem char *dir = systemd ? systemd_path(path, e) : xstrdup(path);
+
+	*g = (struct cgroup){ .n = 0 };
+	if (!dir)
+		return -e->code;
+	find(g, dir);
+	return 0;
 }
 
 char *cgroup_print(const struct cgroup *g)
@@ -194,7 +257,7 @@ void cgroup_fini(struct cgroup *g)
 
 /* --- reading and writing */
 
-static int put(const char *dir, const char *file, const char *text)
+int cgroup_put(const char *dir, const char *file, const char *text)
 {
 	own_mem char *path = xasprintf("%s/%s", dir, file);
 	own_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -215,8 +278,7 @@ static bool get(const char *dir, const char *file, char *buf, size_t n)
 	return len > 0;
 }
 
-/* Is @ctl one of the comma-separated controllers of directory @i? */
-static bool controls(const struct cgroup *g, size_t i, const char *ctl)
+bool cgroup_controls(const struct cgroup *g, size_t i, const char *ctl)
 {
 	size_t n = strlen(ctl);
 
@@ -236,9 +298,29 @@ int64_t cgroup_read(
 	char buf[64];
 
 	for (size_t i = 0; i < g->n; i++)
-		if (g->v2[i] == !ctl[0] && controls(g, i, ctl) &&
+		if (g->v2[i] == !ctl[0] && cgroup_controls(g, i, ctl) &&
 			get(g->dir[i], file, buf, sizeof buf))
 			return strtoll(buf, NULL, 10);
+	return dflt;
+}
+
+int64_t cgroup_read_key(
+	const struct cgroup *g, const char *file, const char *key, int64_t dflt)
+{
+	size_t n = strlen(key), len;
+	struct err e;
+
+	for (size_t i = 0; i < g->n; i++) {
+		own_mem char *path = xasprintf("%s/%s", g->dir[i], file);
+		own_mem char *text =
+			g->v2[i] ? read_file(AT_FDCWD, path, FILE_MAX, &len, &e)
+				 : NULL;
+		char *save = NULL, *l;
+		for (l = text ? strtok_r(text, "\n", &save) : NULL; l;
+			l = strtok_r(NULL, "\n", &save))
+			if (!strncmp(l, key, n) && l[n] == ' ')
+				return strtoll(l + n + 1, NULL, 10);
+	}
 	return dflt;
 }
 
@@ -256,9 +338,9 @@ static void inherit_cpuset(const char *dir)
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (get(dir, files[i], buf, sizeof buf) && !buf[0] &&
 			get(parent, files[i], buf, sizeof buf))
-			(void)!put(dir, files[i], buf);
+			(void)!cgroup_put(dir, files[i], buf);
 		else if (!buf[0] && get(parent, files[i], buf, sizeof buf))
-			(void)!put(dir, files[i], buf);
+			(void)!cgroup_put(dir, files[i], buf);
 }
 
 /* Switches on in @dir what its children are to have. */
@@ -268,7 +350,7 @@ static void enable_v2(const char *dir)
 		"+pids" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ctl); i++)
-		(void)!put(dir, "cgroup.subtree_control", ctl[i]);
+		(void)!cgroup_put(dir, "cgroup.subtree_control", ctl[i]);
 }
 
 static bool is_cgroup(const char *dir)
@@ -294,7 +376,8 @@ static int make_dir(struct cgroup *g, size_t i)
 			inside = true;
 		else if (inside) {
 			err = mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
-			if (!err && controls(g, i, "cpuset") && !g->v2[i])
+			if (!err && cgroup_controls(g, i, "cpuset") &&
+				!g->v2[i])
 				inherit_cpuset(dir);
 		}
 		if (inside && g->v2[i] && c && !err)
@@ -333,171 +416,7 @@ int cgroup_make(struct cgroup *g, const struct json *resources, struct err *e)
 	return cgroup_limits(g, resources, e);
 }
 
-/* --- limits */
-
-struct limit {
-	const char *ctl, *file;        /* v1 */
-	const char *file2;             /* v2, NULL: none */
-	const char *path;              /* in linux.resources */
-	uint64_t (*to_v2)(uint64_t v); /* NULL: the same number */
-	bool text;                     /* the member is a string */
-};
-
-/* cpu.shares 2..262144 to cpu.weight 1..10000, as the kernel's documents map
- * them. */
-static uint64_t shares_to_weight(uint64_t shares)
-{
-	shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
-	return 1 + (shares - 2) * 9999 / 262142;
-}
-
-static const struct limit limits[] = {
-	{ "memory", "memory.limit_in_bytes", "memory.max", "memory.limit", NULL,
-		false },
-	{ "memory", "memory.soft_limit_in_bytes", "memory.low",
-		"memory.reservation", NULL, false },
-	{ "cpu", "cpu.shares", "cpu.weight", "cpu.shares", shares_to_weight,
-		false },
-	{ "cpu", "cpu.cfs_period_us", NULL, "cpu.period", NULL, false },
-	{ "cpu", "cpu.cfs_quota_us", NULL, "cpu.quota", NULL, false },
-	{ "cpu", "cpu.rt_period_us", NULL, "cpu.realtimePeriod", NULL, false },
-	{ "cpu", "cpu.rt_runtime_us", NULL, "cpu.realtimeRuntime", NULL,
-		false },
-	{ "cpuset", "cpuset.cpus", "cpuset.cpus", "cpu.cpus", NULL, true },
-	{ "cpuset", "cpuset.mems", "cpuset.mems", "cpu.mems", NULL, true },
-	{ "blkio", "blkio.weight", "io.weight", "blockIO.weight", NULL, false },
-};
-
-static int put_all(struct cgroup *g, const char *ctl, const char *v1,
-	const char *v2, const char *text1, const char *text2, struct err *e)
-{
-	bool done = false;
-	int err = -ENOENT;
-
-	for (size_t i = 0; i < g->n && !done; i++) {
-		const char *file = g->v2[i] ? v2 : v1;
-		if (!file || !controls(g, i, ctl))
-			continue;
-		err = put(g->dir[i], file, g->v2[i] ? text2 : text1);
-		done = !err;
-		if (err && err != -ENOENT && err != -EACCES)
-			return err_set(e, -err, "cgroup %s/%s: writing %s: %s",
-				g->dir[i], file, g->v2[i] ? text2 : text1,
-				strerror(-err));
-	}
-	if (!done && g->n)
-		log_warn("the host has no cgroup file %s: this limit is not "
-			 "set",
-			v1 ? v1 : v2);
-	return 0;
-}
-
-static int put_limit(struct cgroup *g, const struct limit *l,
-	const struct json *j, struct err *e)
-{
-	char one[300], two[300];
-
-	if (l->text) {
-		if (!json_str(j, "")[0])
-			return 0;
-		snprintf(one, sizeof one, "%s", json_str(j, ""));
-		return put_all(g, l->ctl, l->file, l->file2, one, one, e);
-	}
-	int64_t v = json_int(j, 0);
-	if (!v) /* engines write zero for "not set" */
-		return 0;
-	snprintf(one, sizeof one, "%lld", (long long)v);
-	if (v < 0)
-		snprintf(two, sizeof two, "max");
-	else
-		snprintf(two, sizeof two, "%llu",
-			(unsigned long long)(l->to_v2 ? l->to_v2(v)
-						      : (uint64_t)v));
-	return put_all(g, l->ctl, l->file, l->file2, one, two, e);
-}
-
-/* memory.swap is memory + swap in the specification and v1, swap alone in v2.
- */
-static int put_swap(struct cgroup *g, const struct json *res, struct err *e)
-{
-	int64_t swap = json_int(json_path(res, "memory.swap"), 0);
-	int64_t mem = json_int(json_path(res, "memory.limit"), 0);
-	char one[32], two[32];
-
-	if (!swap)
-		return 0;
-	snprintf(one, sizeof one, "%lld", (long long)swap);
-	if (swap < 0)
-		snprintf(two, sizeof two, "max");
-	else
-		snprintf(two, sizeof two, "%lld",
-			(long long)(swap > mem ? swap - mem : 0));
-	return put_all(g, "memory", "memory.memsw.limit_in_bytes",
-		"memory.swap.max", one, two, e);
-}
-
-static int put_cpu_max(struct cgroup *g, const struct json *res, struct err *e)
-{
-	int64_t quota = json_int(json_path(res, "cpu.quota"), 0);
-	int64_t period = json_int(json_path(res, "cpu.period"), 0);
-	char two[64];
-
-	for (size_t i = 0; i < g->n; i++) {
-		int err;
-		if (!g->v2[i] || (!quota && !period) || g->n > 1)
-			continue;
-		if (quota > 0)
-			snprintf(two, sizeof two, "%lld %lld", (long long)quota,
-				(long long)(period ? period : 100000));
-		else
-			snprintf(two, sizeof two, "max %lld",
-				(long long)(period ? period : 100000));
-		err = put(g->dir[i], "cpu.max", two);
-		if (err)
-			return err_set(e, -err, "cgroup %s/cpu.max: %s",
-				g->dir[i], strerror(-err));
-	}
-	return 0;
-}
-
-/*
- * The container's own limit is enforced inside.  A guest thread costs two
- * host threads, and the sandbox has some of its own.
- */
-static int put_pids(struct cgroup *g, const struct json *res, struct err *e)
-{
-	int64_t n = json_int(json_path(res, "pids.limit"), 0);
-	char text[32];
-
-	if (!n)
-		return 0;
-	if (n < 0 || n > INT32_MAX / 4)
-		snprintf(text, sizeof text, "max");
-	else
-		snprintf(text, sizeof text, "%lld", (long long)(3 * n + 64));
-	return put_all(g, "pids", "pids.max", "pids.max", text, text, e);
-}
-
-int cgroup_limits(struct cgroup *g, const struct json *res, struct err *e)
-{
-	bool only_v1 = true;
-	int err;
-
-	for (size_t i = 0; i < g->n; i++)
-		only_v1 &= !g->v2[i];
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		const struct json *j = json_path(res, limits[i].path);
-		if (!j || (!limits[i].file2 && !only_v1 && g->n == 1))
-			continue;
-		err = put_limit(g, &limits[i], j, e);
-		if (err)
-			return err;
-	}
-	err = put_swap(g, res, e);
-	if (!err)
-		err = put_cpu_max(g, res, e);
-	return err ? err : put_pids(g, res, e);
-}
+/* --- entering and removing */
 
 int cgroup_enter(const struct cgroup *g, pid_t pid, struct err *e)
 {
@@ -506,7 +425,7 @@ int cgroup_enter(const struct cgroup *g, pid_t pid, struct err *e)
 
 	snprintf(text, sizeof text, "%d", pid);
 	for (size_t i = 0; i < g->n; i++) {
-		err = put(g->dir[i], "cgroup.procs", text);
+		err = cgroup_put(g->dir[i], "cgroup.procs", text);
 		if (err)
 			return err_set(e, -err,
 				"cgroup %s: moving process %d "

@@ -186,7 +186,8 @@ static int make_cgroup(struct cstate *s, struct cgroup *g, struct err *e)
 	g->n = 0;
 	if (!s->spec.cgroups_path || s->conf.ignore_cgroups)
 		return 0;
-	cgroup_find(g, s->spec.cgroups_path);
+	if (cgroup_find(g, s->spec.cgroups_path, s->conf.systemd_cgroup, e))
+		return -e->code;
 	s->cgroup = cgroup_print(g);
 	if (state_save(s, e)) /* before there is something to forget */
 		return -e->code;

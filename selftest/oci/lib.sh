@@ -21,8 +21,8 @@ has() { # NAME TEXT PATTERN
 	case "$2" in *$3*) ok "$1" ;; *) fail "$1" "'$3' is not in: $2" ;; esac
 }
 
-# The runtime, never for longer than a stuck test may take.
-rt() { timeout -k 5 60 "$RUNSC" --root "$ROOT" $FLAGS "$@"; }
+# The runtime, never for longer than a stuck test may take.  RT_LIMIT: a slow machine
+rt() { timeout -k 5 "${RT_LIMIT:-60}" "$RUNSC" --root "$ROOT" $FLAGS "$@"; }
 
 cleanup() {
 	local id
