@@ -325,23 +325,26 @@ long sys_tee(struct task *t, struct sysargs a)
 long sys_vmsplice(struct task *t, struct sysargs a)
 {
 	unsigned flags = arg_uint(a, 3);
-	int fd = arg_int(a, 0);
-	bool write;
+	struct uio_seg *seg = NULL;
 	struct fdref r;
+	struct uio u;
+	size_t total;
 	long ret;
 
 	if (flags & ~SPLICE_FLAGS)
 		return -EINVAL;
-	r = fd_borrow(t, fd);
+	r = fd_borrow(t, arg_int(a, 0));
 	if (!r.f)
 		return -EBADF;
-	write = file_writable(r.f);
-	ret = vfs_vmsplice_check(r.f);
+	ret = copyin_iovec(t, arg_addr(a, 1), arg_int(a, 2), &seg, &total);
+	if (!ret) {
+		uio_init(&u, &uio_user, t->mm, seg, (size_t)arg_int(a, 2),
+			!file_writable(r.f));
+		ret = vfs_vmsplice(t, r.f, &u, flags);
+	}
+	free(seg);
 	fd_done(&r);
-	if (ret)
-		return ret;
-	return rw_vector(t, fd, arg_addr(a, 1), arg_int(a, 2), NULL,
-		flags & SPLICE_NONBLOCK ? SPLICE_RWF_NOWAIT : 0, write);
+	return ret;
 }
 
 long sys_copy_file_range(struct task *t, struct sysargs a)

@@ -33,6 +33,7 @@
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/inotify.h"
 #include "kernel/vfs/mount.h"
+#include "kernel/vfs/splice.h"
 #include "kernel/vfs/walk.h"
 
 #ifndef RWF_NOAPPEND
@@ -231,6 +232,8 @@ static ssize_t write_loop(struct rw *r)
 			ret = r->reg ? write_regular(r)
 				     : r->f->ops->write(r->f, r->u, rw_pos(r));
 		if (ret == -EAGAIN) {
+			if (r->done && r->u->rwf & SPLICE_RWF_SOME)
+				return 0;
 			ret = rw_wait(r, EPOLLOUT | ERRHUP);
 			if (ret)
 				return ret;

@@ -292,9 +292,16 @@ long vfs_tee(struct task *t, int in, int out, size_t n, unsigned flags)
 	return ret;
 }
 
-int vfs_vmsplice_check(struct file *f)
+/* Into a pipe goes what fits; only for the first byte is it worth waiting. */
+long vfs_vmsplice(struct task *t, struct file *f, struct uio *u, unsigned flags)
 {
-	return file_is_pipe(f) ? 0 : -EBADF;
+	if (!uio_left(u))
+		return 0;
+	if (!file_is_pipe(f))
+		return -EBADF;
+	u->rwf = flags & SPLICE_NONBLOCK ? SPLICE_RWF_NOWAIT : SPLICE_RWF_SOME;
+	return file_writable(f) ? vfs_write(t, f, u, NULL)
+				: vfs_read(t, f, u, NULL);
 }
 
 static int copy_check(const struct transfer *x, size_t n)

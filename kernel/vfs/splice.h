@@ -14,15 +14,17 @@
 
 struct file;
 struct task;
+struct uio;
 
 #define SPLICE_FLAGS	  15u		/* MOVE NONBLOCK MORE GIFT */
 #define SPLICE_NONBLOCK	  2u
 #define SPLICE_RWF_NOWAIT 8		/* RWF_NOWAIT */
+#define SPLICE_RWF_SOME	  0x10000	/* ours: no wait once some bytes are written */
 
 long vfs_sendfile(struct task *t, int out, int in, int64_t *pos, size_t n) MUST_CHECK;
 long vfs_splice(struct task *t, int in, int64_t *inpos, int out, int64_t *outpos,
 	size_t n, unsigned flags) MUST_CHECK;
 long vfs_tee(struct task *t, int in, int out, size_t n, unsigned flags) MUST_CHECK;
-int vfs_vmsplice_check(struct file *f) MUST_CHECK;	/* -EBADF: not a pipe */
+long vfs_vmsplice(struct task *t, struct file *f, struct uio *u, unsigned flags) MUST_CHECK;
 long vfs_copy_range(struct task *t, int in, int64_t *inpos, int out, int64_t *outpos,
 	size_t n) MUST_CHECK;

@@ -127,6 +127,19 @@ TEST(vmsplice, both_ways)
 	SEE(vmsplice(p[1], v, 1, 16));
 }
 
+TEST(vmsplice, a_full_pipe_ends_it)
+{
+	static char big[3 * 65536] __attribute__((aligned(4096)));
+	struct iovec v = { big, sizeof big };
+	int p[2];
+
+	SEE(pipe(p));
+	SEE(vmsplice(p[1], &v, 1, 0));
+	SEE(read(p[0], big, 8192));
+	SEE(vmsplice(p[1], &v, 1, 0));
+	SEE(vmsplice(p[1], &v, 1, SPLICE_F_NONBLOCK));
+}
+
 TEST(copy_file_range, positions_and_errors)
 {
 	loff_t a = 2, b = 1;
