@@ -16,6 +16,7 @@
 #include "kernel/fs/tmpfs_int.h"
 #include "kernel/mm/mm.h"
 #include "kernel/task/cred.h"
+#include "kernel/task/task.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/namei.h"
 
@@ -266,16 +267,48 @@ static void parent_changed(
 	to->nlink++;
 }
 
+/* What stays where something was: a character device 0:0, for overlays. */
+static int whiteout_create(struct super *sb, struct inode **out)
+{
+	const struct cred *c = task_cred(current);
+	struct tnode *tn;
+	int err = tnode_create(sb, S_IFCHR, c->fsuid, c->fsgid, 0, &tn);
+
+	if (!err)
+		*out = &tn->in;
+	return err;
+}
+
+/* The name @e goes, or leads to @hole (consumed).  Its reference is the
+ * caller's. */
+static struct inode *entry_leave(
+	struct tnode *dir, struct tentry *e, struct inode *hole)
+{
+	struct inode *in = e->in;
+
+	if (!hole)
+		return entry_remove(dir, e);
+	e->in = hole;
+	return in;
+}
+
 static int dir_rename(struct inode *odir, const char *oname,
 	struct inode *moved, struct inode *ndir, const char *nname,
 	struct inode *victim, unsigned flags)
 {
 	struct tentry *o = entry_find(tnode_of(odir), oname, strlen(oname));
 	struct tentry *n = entry_find(tnode_of(ndir), nname, strlen(nname));
+	struct inode *hole = NULL;
 	int err;
 
 	if (!o || o->in != moved || (n ? n->in : NULL) != victim)
 		return -ENOENT;
+	if (victim && !(flags & RENAME_EXCHANGE) && S_ISDIR(victim->mode) &&
+		tnode_of(victim)->nentries)
+		return -ENOTEMPTY;
+	err = flags & RENAME_WHITEOUT ? whiteout_create(odir->sb, &hole) : 0;
+	if (err)
+		return err;
 	if (flags & RENAME_EXCHANGE) {
 		o->in = victim;
 		n->in = moved;
@@ -283,8 +316,6 @@ static int dir_rename(struct inode *odir, const char *oname,
 		parent_changed(victim, ndir, odir);
 		victim->ctime = inode_now();
 	} else if (victim) {
-		if (S_ISDIR(victim->mode) && tnode_of(victim)->nentries)
-			return -ENOTEMPTY;
 		n->in = inode_get(moved);
 		if (S_ISDIR(victim->mode)) {
 			victim->nlink = 0;
@@ -295,13 +326,16 @@ static int dir_rename(struct inode *odir, const char *oname,
 		victim->ctime = inode_now();
 		parent_changed(moved, odir, ndir);
 		inode_put(victim);
-		inode_put(entry_remove(tnode_of(odir), o));
+		inode_put(entry_leave(tnode_of(odir), o, hole));
 	} else {
 		err = entry_add(tnode_of(ndir), nname, strlen(nname), moved);
-		if (err)
+		if (err) {
+			inode_put(hole);
 			return err;
+		}
 		parent_changed(moved, odir, ndir);
-		(void)entry_remove(tnode_of(odir), o); /* moved with it */
+		/* The reference moved with it. */
+		(void)entry_leave(tnode_of(odir), o, hole);
 	}
 	moved->ctime = inode_now();
 	inode_touch(odir);

@@ -158,13 +158,10 @@ static int64_t file_seek(struct file *f, int64_t off, int whence)
 	return mapping_seek(&tn->map, off, size, whence == SEEK_DATA);
 }
 
-static int file_mmap(struct file *f, int prot, int flags, struct mapping **out)
+static int file_mmap(
+	struct file *f, int prot UNUSED, int flags UNUSED, struct mapping **out)
 {
-	struct tnode *tn = tnode_of(f->inode);
-
-	if (tn->seals & WRITE_SEALS && flags & MAP_SHARED && prot & PROT_WRITE)
-		return -EPERM;
-	*out = mapping_get(&tn->map);
+	*out = mapping_get(&tnode_of(f->inode)->map); /* it may be sealed */
 	return 0;
 }
 
@@ -284,7 +281,6 @@ int tmpfs_get_seals(const struct file *f)
 	return (int)tnode_of(f->inode)->seals;
 }
 
-/* GAP: F_SEAL_WRITE does not look for writable shared mappings (EBUSY). */
 int tmpfs_add_seals(struct file *f, unsigned seals)
 {
 	struct tnode *tn;
@@ -298,7 +294,9 @@ int tmpfs_add_seals(struct file *f, unsigned seals)
 	write_lock(f->inode);
 	if (tn->seals & F_SEAL_SEAL)
 		err = -EPERM;
-	else
+	else if (seals & ~tn->seals & WRITE_SEALS)
+		err = mapping_seal(&tn->map, seals & F_SEAL_WRITE);
+	if (!err)
 		atomic_fetch_or(&tn->seals, seals);
 	write_unlock(f->inode);
 	return err;

@@ -598,6 +598,19 @@ static bool written_unseen(struct mapping *m)
 	return false;
 }
 
+int mapping_seal(struct mapping *m, bool all)
+{
+	int err = 0;
+
+	mapping_lock(m);
+	if (all && written_unseen(m))
+		err = -EBUSY;
+	else
+		m->sealed = true;
+	mapping_unlock(m);
+	return err;
+}
+
 int mapping_sync(struct mapping *m, int64_t start, int64_t end)
 {
 	uint64_t last = end > 0 ? ((uint64_t)end - 1) >> PAGE_SHIFT : 0;

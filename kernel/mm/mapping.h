@@ -45,6 +45,7 @@ struct mapping {
 	struct pagetree *pages;		/* index -> frame; memory-file kind */
 	struct list vmas;		/* who maps this: struct vma.mapped */
 	uint64_t npages;
+	atomic_bool sealed;		/* a: new shared mappings are for reading only */
 	atomic_uint unmap_seq;		/* a: pages were taken out of address spaces (fault.c) */
 	struct host_map *host;		/* I: window kind, else NULL */
 	struct memcg *charge;		/* room for later: who pays */
@@ -84,6 +85,11 @@ ssize_t mapping_write(struct mapping *m, struct uio *from, int64_t pos);
 void mapping_punch(struct mapping *m, int64_t start, int64_t end);
 /* Takes pages of [start, end) bytes out of every address space (truncate of a host file: end INT64_MAX). */
 void mapping_unmap(struct mapping *m, int64_t start, int64_t end);
+/*
+ * No new shared mapping may be written, or become so.  With @all no old one either:
+ * -EBUSY when there is one.
+ */
+int mapping_seal(struct mapping *m, bool all) MUST_CHECK;
 int mapping_sync(struct mapping *m, int64_t start, int64_t end) MUST_CHECK;
 /* Bytes [start, end) of the object changed behind the pages: those that are there read them again. */
 void mapping_reread(struct mapping *m, int64_t start, int64_t end);

@@ -291,6 +291,11 @@ static int64_t mmap_locked(struct mm *mm, const struct mmap_req *r,
 		if (r->prot & PROT_WRITE)
 			err = -EACCES;
 	}
+	if (m && m->sealed && (vm & VM_SHARED)) {
+		vm &= ~(unsigned)VM_MAYWRITE;
+		if (r->prot & PROT_WRITE)
+			err = -EPERM;
+	}
 	if (!err && (vm & VM_LOCKED))
 		err = may_lock(mm, len >> PAGE_SHIFT);
 	if (!err && mm->nvmas >= VMA_MAX)

@@ -135,6 +135,11 @@ static void vma_hang(struct vma *v, struct vma *behind)
 	if (!m)
 		return;
 	mapping_lock(m);
+	if (m->sealed && !behind && v->flags & VM_SHARED) {
+		/* Sealed since mmap(2) looked. */
+		v->flags &= ~(unsigned)VM_MAYWRITE;
+		v->prot &= ~PROT_WRITE;
+	}
 	list_add(behind ? &behind->mapped : &m->vmas, &v->mapped);
 	mapping_unlock(m);
 }

@@ -346,8 +346,6 @@ static long do_rename(struct task *t, int odfd, uaddr_t oname, int ndfd,
 	if (flags & RENAME_EXCHANGE &&
 		flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))
 		return -EINVAL;
-	if (flags & RENAME_WHITEOUT) /* GAP: no filesystem makes them */
-		return task_capable(t, CAP_MKNOD) ? -EINVAL : -EPERM;
 	err = named_in(t, odfd, oname, &o);
 	if (err)
 		return err;

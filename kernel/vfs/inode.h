@@ -77,7 +77,7 @@ struct inode_ops {
 	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *target); /* -EPERM */
 	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *victim); /* -EPERM */
 	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *victim); /* -EPERM */
-	/* @victim: what @newname is now, or NULL.  flags: RENAME_NOREPLACE (checked by the VFS), RENAME_EXCHANGE */
+	/* @victim: what @newname is now, or NULL.  flags: RENAME_NOREPLACE (checked by the VFS), RENAME_EXCHANGE, RENAME_WHITEOUT */
 	int (*rename)(struct inode *olddir, const char *oldname, struct inode *moved,
 		struct inode *newdir, const char *newname, struct inode *victim, unsigned flags); /* -EPERM */
 	/* malloc'ed text, NUL-terminated; the caller frees. */

@@ -16,6 +16,10 @@
 #include "selftest/sys/dir.h"
 #include "selftest/test.h"
 
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 16
+#endif
+
 static struct stat st;
 
 static int by_name(const void *a, const void *b)
@@ -272,6 +276,40 @@ TEST(memfd_create, seals)
 	SEE(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL));
 	SEE(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
 	SEE(fcntl(fd, F_ADD_SEALS, 1 << 20));
+}
+
+static void *map_shared(int fd, int prot)
+{
+	return mmap(NULL, 4096, prot, MAP_SHARED, fd, 0);
+}
+
+TEST(memfd_create, seals_against_mappings)
+{
+	int fd = memfd_create("m", MFD_ALLOW_SEALING);
+	char *w, *r;
+
+	SEE(ftruncate(fd, 4096));
+	w = map_shared(fd, PROT_READ | PROT_WRITE);
+	SEE(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	SEE(munmap(w, 4096));
+	r = map_shared(fd, PROT_READ); /* could be made writable */
+	SEE(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	SEE(munmap(r, 4096));
+	SEE(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	SEE(map_shared(fd, PROT_WRITE) == MAP_FAILED);
+	w = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	SEE(w[0] = 'p');
+
+	fd = memfd_create("m", MFD_ALLOW_SEALING);
+	SEE(ftruncate(fd, 4096));
+	w = map_shared(fd, PROT_READ | PROT_WRITE);
+	SEE(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE));
+	SEE(w[0] = 'w');
+	SEE(write(fd, "x", 1));
+	SEE(map_shared(fd, PROT_WRITE) == MAP_FAILED);
+	r = map_shared(fd, PROT_READ);
+	SEE(r[0]);
+	SEE(mprotect(r, 4096, PROT_READ | PROT_WRITE));
 }
 
 TEST(memfd_create, arguments)

@@ -158,3 +158,42 @@ TEST(rename, open_file_keeps_its_object)
 	SEE_STR(buf);
 	SEE_STR(file_text("a"));
 }
+
+static long type_of(const char *name)
+{
+	struct stat st;
+
+	return lstat(name, &st) ? -1L
+				: (long)(st.st_mode * 1000 + st.st_rdev * 10 +
+					  st.st_nlink);
+}
+
+TEST(rename, leaves_a_whiteout)
+{
+	in_fresh_dir();
+	make_file("a", "a");
+	make_file("b", "b");
+	SEE(mkdir("d", 0755));
+	SEE(mkdir("e", 0755));
+	SEE(rename2("a", "c", WHITEOUT));
+	SEE(type_of("a"));
+	SEE_STR(file_text("c"));
+	SEE(rename2("b", "c", WHITEOUT | NOREPLACE));
+	SEE(rename2("b", "c", WHITEOUT | EXCHANGE));
+	SEE(rename2("b", "c", WHITEOUT));
+	SEE(type_of("b"));
+	SEE_STR(file_text("c"));
+	SEE(rename2("c", "d/c", WHITEOUT));
+	SEE(type_of("c"));
+	SEE(rename2("d", "e", WHITEOUT));
+	SEE(type_of("d"));
+	SEE_STR(file_text("e/c"));
+	SEE(open("a", O_RDONLY));
+	SEE(unlink("a"));
+	SEE(type_of("a"));
+	as_user();
+	SEE(rename2("e/c", "f", WHITEOUT));
+	make_file("mine", "x");
+	SEE(rename2("mine", "yours", WHITEOUT));
+	SEE(type_of("mine"));
+}
