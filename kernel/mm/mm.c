@@ -11,6 +11,7 @@
 
 #include "kernel/mm/fault.h"
 #include "kernel/mm/frames.h"
+#include "kernel/mm/mapping.h"
 #include "kernel/task/task.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/inode.h"
@@ -182,6 +183,17 @@ uint64_t mm_rss(struct mm *mm)
 	return n;
 }
 
+/* Of a private mapping of a file the pages that were written; all without a
+ * file. */
+static bool is_anon(const struct mapping *m, bool shared, pte_t pte)
+{
+	if (!m || shared)
+		return !shared;
+	if (m->host)
+		return !phys_is_window(pte & PTE_ADDR);
+	return pte & PTE_W; /* ones made read-only since pass for the file's */
+}
+
 static int count_entry(void *arg, uint64_t va, pte_t *pte)
 {
 	struct vma_info *i = arg;
@@ -190,8 +202,10 @@ static int count_entry(void *arg, uint64_t va, pte_t *pte)
 	if (!(*pte & PTE_P))
 		return 0;
 	i->rss++;
-	if (!(*pte & PTE_COW) && !i->shared)
+	if (is_anon(i->mapping, i->shared, *pte))
 		i->anon++;
+	else if (i->mapping && i->mapping->host)
+		i->hosted++;
 	if (*pte & PTE_W)
 		i->dirty++;
 	return 0;
@@ -209,6 +223,7 @@ static void fill_info(struct vma_info *i, const struct vma *v)
 		.flags = v->flags,
 		.file = v->file,
 		.name = v->name,
+		.mapping = v->mapping,
 	};
 	if (v->file && v->file->inode) {
 		i->ino = v->file->inode->ino;
@@ -235,6 +250,61 @@ int mm_for_each_vma(struct mm *mm, uint64_t from, bool count,
 	}
 	mm_map_read_done(mm);
 	return ret;
+}
+
+static int add_resident(void *arg, const struct vma_info *v)
+{
+	struct mm_resident *r = arg;
+
+	r->anon += v->anon;
+	r->file += v->hosted;
+	r->shmem += v->rss - v->anon - v->hosted;
+	return 0;
+}
+
+struct mm_resident mm_resident(struct mm *mm)
+{
+	struct mm_resident r = { 0 };
+
+	(void)mm_for_each_vma(mm, 0, true, add_resident, &r);
+	return r;
+}
+
+struct pagemap {
+	const struct vma *v;
+	uint64_t start, *word;
+};
+
+static int pagemap_entry(void *arg, uint64_t va, pte_t *pte)
+{
+	const uint64_t present = 1ULL << 63, file = 1ULL << 61,
+		       soft_dirty = 1ULL << 55;
+	struct pagemap *p = arg;
+
+	if (*pte & PTE_P)
+		p->word[(va - p->start) >> PAGE_SHIFT] =
+			present | soft_dirty |
+			(is_anon(p->v->mapping, p->v->flags & VM_SHARED, *pte)
+					? 0
+					: file);
+	return 0;
+}
+
+void mm_pagemap(struct mm *mm, uint64_t start, uint64_t *word, size_t n)
+{
+	uint64_t end = start + n * PAGE_SIZE;
+	struct pagemap p = { .start = start, .word = word };
+
+	memset(word, 0, n * sizeof *word);
+	mm_map_read(mm);
+	for (p.v = vma_find(mm, start); p.v && p.v->start < end;
+		p.v = vma_next(p.v)) {
+		mm_active_read(&mm->as);
+		(void)ptable_walk(&mm->as.pt, MAX(p.v->start, start),
+			MIN(p.v->end, end), pagemap_entry, &p);
+		mm_active_read_done(&mm->as);
+	}
+	mm_map_read_done(mm);
 }
 
 /* --- exec */

@@ -148,11 +148,16 @@ struct vma_info {
 	unsigned flags;
 	struct file *file;		/* borrowed during the call */
 	const char *name;
-	uint64_t rss, anon, dirty;	/* pages, filled only when @count */
+	struct mapping *mapping;	/* borrowed during the call */
+	uint64_t rss, anon, hosted, dirty;	/* pages, filled only when @count; hosted: in files of the host */
 };
 int mm_for_each_vma(struct mm *mm, uint64_t from, bool count,
 	int (*fn)(void *arg, const struct vma_info *v), void *arg);
 uint64_t mm_rss(struct mm *mm);		/* pages */
+struct mm_resident { uint64_t anon, file, shmem; };	/* pages */
+struct mm_resident mm_resident(struct mm *mm);		/* walks all of it */
+/* Words of /proc/PID/pagemap for the @n pages from @start on. */
+void mm_pagemap(struct mm *mm, uint64_t start, uint64_t *word, size_t n);
 
 /* Memory of the sandbox. */
 int memfile_init(uint64_t limit_bytes) MUST_CHECK;	/* after phys_init() */

@@ -14,6 +14,7 @@
 
 #include "core/lock.h"
 #include "core/str.h"
+#include "kernel/fs/types.h"
 #include "kernel/vfs/fasync.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/inode.h"
@@ -87,6 +88,8 @@ int dnotify_set(struct task *t, struct file *f, int fd, unsigned events)
 	struct dnotify **at, *new;
 	int err;
 
+	if (!proc_sysctl_value("dir-notify-enable"))
+		return -EINVAL;
 	if (!(events & ~(unsigned)DN_MULTISHOT)) {
 		dnotify_file_gone(f);
 		return 0;

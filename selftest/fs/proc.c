@@ -1,10 +1,12 @@
 /* proc.c - proc(5): what must look the same everywhere. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -214,4 +216,74 @@ TEST(proc, system_files_have_their_lines)
 	SEE(slurp("/proc/sys/kernel/random/uuid"));
 	SEE(slurp("/proc/sys/kernel/cap_last_cap"));
 	SEE(slurp("/proc/sys/kernel/ngroups_max"));
+}
+
+static bool page_is_there(int fd, const void *p)
+{
+	uint64_t word = 0;
+
+	CHECK(pread(fd, &word, 8, (off_t)((uintptr_t)p / 4096 * 8)) == 8);
+	return word >> 63;
+}
+
+TEST(proc, pagemap)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t word[4];
+	char *p = mmap(NULL, 1 << 22, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(fd >= 0 && p != MAP_FAILED);
+	madvise(p, 1 << 22, MADV_NOHUGEPAGE);
+	SEE(page_is_there(fd, p + (1 << 21)));
+	p[0] = 1;
+	SEE(page_is_there(fd, p));
+	SEE(page_is_there(fd, p + (1 << 21)));
+	SEE(madvise(p, 4096, MADV_DONTNEED));
+	SEE(page_is_there(fd, p));
+	SEE(page_is_there(fd, (void *)page_is_there));
+	SEE(page_is_there(fd, NULL));
+	SEE(pread(fd, word, 32, 0));
+	SEE(pread(fd, word, 7, 0));
+	SEE(pread(fd, word, 8, 4));
+	SEE(pread(fd, word, 8, 1L << 50));
+}
+
+TEST(proc, resident_memory_adds_up)
+{
+	char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long rss, anon, file, shmem;
+
+	CHECK(p != MAP_FAILED);
+	memset(p, 1, 1 << 20);
+	CHECK(slurp("/proc/self/status") > 0);
+	rss = atol(field("VmRSS:"));
+	anon = atol(field("RssAnon:"));
+	file = atol(field("RssFile:"));
+	shmem = atol(field("RssShmem:"));
+	SEE(rss == anon + file + shmem);
+	SEE(anon > 0);
+	SEE(file > 0);
+	SEE(shmem >= 1024);
+	CHECK(slurp("/proc/self/smaps_rollup") > 0);
+	SEE(atol(field("Pss_Shmem:")) > 0);
+	SEE(atol(field("Anonymous:")) > 0);
+}
+
+TEST(proc, small_files_of_self)
+{
+	int fd = open("/proc/self/timerslack_ns", O_RDWR);
+
+	SEE(slurp("/proc/self/timerslack_ns"));
+	SEE_STR(text);
+	SEE(write(fd, "1000", 4));
+	SEE(prctl(PR_GET_TIMERSLACK));
+	SEE(write(fd, "x", 1));
+	SEE(write(fd, "0", 1));
+	SEE(prctl(PR_GET_TIMERSLACK));
+	SEE(slurp("/proc/self/attr/current"));
+	SEE(slurp("/proc/self/syscall") > 0);
+	text[strcspn(text, " ")] = 0;
+	SEE_STR(text);
 }

@@ -1,5 +1,5 @@
-/* maps.c - /proc/PID/{maps,smaps,smaps_rollup,mem}: the address space of a
- * process. */
+/* maps.c - /proc/PID/{maps,smaps,smaps_rollup,mem,pagemap}: the address space
+ * of a process. */
 #include <errno.h>
 #include <limits.h>
 #undef PAGE_SIZE /* musl's; ours is the same */
@@ -78,17 +78,25 @@ static unsigned long long kb(uint64_t pages)
 }
 
 static void show_counts(
-	struct strbuf *out, const struct vma_info *v, bool locked)
+	struct strbuf *out, const struct vma_info *v, bool rollup)
 {
 	uint64_t clean = v->rss - MIN(v->dirty, v->rss);
 
 	sb_printf(out,
 		"Rss:            %8llu kB\nPss:            %8llu kB\n"
-		"Pss_Dirty:      %8llu kB\nShared_Clean:   %8llu kB\n"
+		"Pss_Dirty:      %8llu kB\n",
+		kb(v->rss), kb(v->rss), kb(v->dirty));
+	if (rollup)
+		sb_printf(out,
+			"Pss_Anon:       %8llu kB\nPss_File:       %8llu kB\n"
+			"Pss_Shmem:      %8llu kB\n",
+			kb(v->anon), kb(v->hosted),
+			kb(v->rss - v->anon - v->hosted));
+	sb_printf(out,
+		"Shared_Clean:   %8llu kB\n"
 		"Shared_Dirty:   %8llu kB\nPrivate_Clean:  %8llu kB\n"
 		"Private_Dirty:  %8llu kB\nReferenced:     %8llu kB\n"
 		"Anonymous:      %8llu kB\n",
-		kb(v->rss), kb(v->rss), kb(v->dirty),
 		v->shared ? kb(clean) : 0ULL, v->shared ? kb(v->dirty) : 0ULL,
 		v->shared ? 0ULL : kb(clean), v->shared ? 0ULL : kb(v->dirty),
 		kb(v->rss), kb(v->anon));
@@ -98,7 +106,7 @@ static void show_counts(
 		"FilePmdMapped:  %8u kB\nShared_Hugetlb: %8u kB\n"
 		"Private_Hugetlb: %7u kB\nSwap:           %8u kB\n"
 		"SwapPss:        %8u kB\nLocked:         %8llu kB\n",
-		0, 0, 0, 0, 0, 0, 0, 0, 0, locked ? kb(v->rss) : 0ULL);
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0ULL);
 }
 
 static int show_smap(void *arg, const struct vma_info *v)
@@ -128,6 +136,7 @@ static int add_up(void *arg, const struct vma_info *v)
 	m->last = v->end;
 	m->sum.rss += v->rss;
 	m->sum.anon += v->anon;
+	m->sum.hosted += v->hosted;
 	m->sum.dirty += v->dirty;
 	return 0;
 }
@@ -177,7 +186,7 @@ int proc_show_rollup(struct proc_inode *p, struct strbuf *out)
 	sb_printf(out, "%08llx-%08llx ---p 00000000 00:00 0",
 		(unsigned long long)m.first, (unsigned long long)m.last);
 	sb_printf(out, "%*s[rollup]\n", 22, "");
-	show_counts(out, &m.sum, false);
+	show_counts(out, &m.sum, true);
 	return 0;
 }
 
@@ -250,6 +259,40 @@ static void mem_release(struct file *f)
 	free(m);
 }
 
+#define PAGEMAP_CHUNK 64
+
+/* Words of eight bytes, one a page; only whole ones can be asked for. */
+static ssize_t pagemap_read(struct file *f, struct uio *to, int64_t *pos)
+{
+	struct mm *mm = container_of(f, struct mem_file, f)->mm;
+	const uint64_t end = 1ULL << 47 >> PAGE_SHIFT;
+	uint64_t word[PAGEMAP_CHUNK];
+	ssize_t done = 0;
+
+	if (*pos % 8 || uio_left(to) % 8)
+		return -EINVAL;
+	while (mm && uio_left(to) && (uint64_t)*pos / 8 < end) {
+		uint64_t at = (uint64_t)*pos / 8;
+		size_t n = MIN(uio_left(to) / 8, (size_t)PAGEMAP_CHUNK), k;
+
+		n = MIN(n, end - at);
+		mm_pagemap(mm, at << PAGE_SHIFT, word, n);
+		k = uio_put(to, word, n * 8);
+		*pos += (int64_t)k;
+		done += (ssize_t)k;
+		if (k < n * 8)
+			return done ? done : -EFAULT;
+	}
+	return done;
+}
+
+static const struct file_ops pagemap_ops = {
+	.name = "pagemap",
+	.read = pagemap_read,
+	.seek = mem_seek,
+	.release = mem_release,
+};
+
 static const struct file_ops mem_ops = {
 	.name = "mem",
 	.read = mem_read,
@@ -258,15 +301,27 @@ static const struct file_ops mem_ops = {
 	.release = mem_release,
 };
 
-int proc_open_mem(struct proc_inode *p, const struct path *path, int flags,
-	struct cred *cred, struct file **out)
+static int open_memory(struct proc_inode *p, const struct path *path, int flags,
+	struct cred *cred, const struct file_ops *ops, struct file **out)
 {
 	struct mem_file *m = malloc(sizeof *m);
 
 	if (!m)
 		return -ENOMEM;
-	file_init(&m->f, &mem_ops, flags, &p->in, path, cred);
+	file_init(&m->f, ops, flags, &p->in, path, cred);
 	m->mm = task_mm(p->task);
 	*out = &m->f;
 	return 0;
+}
+
+int proc_open_mem(struct proc_inode *p, const struct path *path, int flags,
+	struct cred *cred, struct file **out)
+{
+	return open_memory(p, path, flags, cred, &mem_ops, out);
+}
+
+int proc_open_pagemap(struct proc_inode *p, const struct path *path, int flags,
+	struct cred *cred, struct file **out)
+{
+	return open_memory(p, path, flags, cred, &pagemap_ops, out);
 }

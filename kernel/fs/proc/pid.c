@@ -408,6 +408,64 @@ static int show_timens(UNUSED struct proc_inode *p, struct strbuf *out)
 	return 0;
 }
 
+static int show_timerslack(struct proc_inode *p, struct strbuf *out)
+{
+	struct task *t = p->task;
+
+	if (t != current && !task_capable(current, CAP_SYS_NICE))
+		return -EPERM;
+	sb_printf(out, "%llu\n", (unsigned long long)t->timer_slack);
+	return 0;
+}
+
+static int store_timerslack(
+	struct proc_inode *p, struct task *t, char *text, UNUSED size_t n)
+{
+	unsigned long long ns;
+	char *end;
+
+	if (p->task != t && !task_capable(t, CAP_SYS_NICE))
+		return -EPERM;
+	errno = 0;
+	ns = strtoull(text, &end, 0);
+	while (*end == '\n')
+		end++;
+	if (*end || end == text || *text == '-' || errno)
+		return -EINVAL;
+	p->task->timer_slack = ns ? ns : 50000;
+	return 0;
+}
+
+/* The call that the task is in: its number, arguments, stack and place. */
+static int show_syscall(struct proc_inode *p, struct strbuf *out)
+{
+	struct task *t = p->task;
+	const uint64_t *a = t->call_args;
+
+	if (t != current && atomic_load(&t->state) == TASK_RUNNING) {
+		sb_puts(out, "running\n");
+		return 0;
+	}
+	sb_printf(out, "%ld", t->call_nr);
+	for (int i = 0; i < 6 && t->call_nr >= 0; i++)
+		sb_printf(out, " 0x%llx", (unsigned long long)a[i]);
+	sb_printf(out, " 0x%llx 0x%llx\n", (unsigned long long)t->regs.rsp,
+		(unsigned long long)t->regs.rip);
+	return 0;
+}
+
+/* No security module is there to say anything. */
+static int show_attr(UNUSED struct proc_inode *p, UNUSED struct strbuf *out)
+{
+	return -EINVAL;
+}
+
+static int store_attr(UNUSED struct proc_inode *p, UNUSED struct task *t,
+	UNUSED char *text, UNUSED size_t n)
+{
+	return -EINVAL;
+}
+
 /* --- task/ */
 
 static int task_dir_lookup(struct proc_inode *dir, const char *name, size_t len,
@@ -471,8 +529,25 @@ static void task_dir_list(
 		.getlink = fn, .ptrace = true                                  \
 	}
 
+#define ATTR(n)                                                       \
+	{                                                             \
+		.name = n, .mode = S_IFREG | 0666, .show = show_attr, \
+		.store = store_attr                                   \
+	}
+
+static const struct proc_node attr_dir[] = {
+	ATTR("current"),
+	ATTR("exec"),
+	ATTR("fscreate"),
+	ATTR("keycreate"),
+	{ .name = "prev", .mode = S_IFREG | 0444, .show = show_attr },
+	ATTR("sockcreate"),
+	{ .name = NULL },
+};
+
 #define COMMON                                                               \
-	SECRET("auxv", 0400, show_auxv), TEXT("cgroup", 0444, show_cgroup),  \
+	PROC_DIR("attr", attr_dir), SECRET("auxv", 0400, show_auxv),         \
+		TEXT("cgroup", 0444, show_cgroup),                           \
 		TEXT("cmdline", 0444, show_cmdline),                         \
 		{ .name = "comm",                                            \
 			.mode = S_IFREG | 0644,                              \
@@ -504,6 +579,10 @@ static void task_dir_list(
 			.mode = S_IFREG | 0644,                              \
 			.show = show_oom_score_adj,                          \
 			.store = store_oom_score_adj },                      \
+		{ .name = "pagemap",                                         \
+			.mode = S_IFREG | 0400,                              \
+			.open = proc_open_pagemap,                           \
+			.ptrace = true },                                    \
 		SECRET("personality", 0400, show_personality),               \
 		{ .name = "projid_map",                                      \
 			.mode = S_IFREG | 0644,                              \
@@ -521,6 +600,7 @@ static void task_dir_list(
 		TEXT("stat", 0444, proc_show_stat),                          \
 		TEXT("statm", 0444, proc_show_statm),                        \
 		TEXT("status", 0444, proc_show_status),                      \
+		SECRET("syscall", 0400, show_syscall),                       \
 		{ .name = "uid_map",                                         \
 			.mode = S_IFREG | 0644,                              \
 			.show = show_id_map,                                 \
@@ -547,6 +627,10 @@ static const struct proc_node pid_files[] = {
 	TEXT("coredump_filter", 0644, show_coredump_filter),
 	TEXT("mountstats", 0400, show_mountstats),
 	TEXT("timens_offsets", 0644, show_timens),
+	{ .name = "timerslack_ns",
+		.mode = S_IFREG | 0666,
+		.show = show_timerslack,
+		.store = store_timerslack },
 	{ .name = "task",
 		.mode = S_IFDIR | 0555,
 		.lookup = task_dir_lookup,

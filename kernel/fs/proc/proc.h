@@ -101,5 +101,7 @@ int proc_show_smaps(struct proc_inode *p, struct strbuf *out);
 int proc_show_rollup(struct proc_inode *p, struct strbuf *out);
 int proc_open_mem(struct proc_inode *p, const struct path *path, int flags, struct cred *cred,
 	struct file **out);
+int proc_open_pagemap(struct proc_inode *p, const struct path *path, int flags, struct cred *cred,
+	struct file **out);
 /* root.c */
 int proc_ncpu(void);

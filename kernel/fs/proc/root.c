@@ -130,12 +130,20 @@ static int show_meminfo(UNUSED struct proc_inode *p, struct strbuf *out)
 		"KReclaimable:   %8u kB\nSlab:           %8u kB\n"
 		"SReclaimable:   %8u kB\nSUnreclaim:     %8u kB\n"
 		"KernelStack:    %8u kB\nPageTables:     %8u kB\n"
+		"SecPageTables:  %8u kB\nNFS_Unstable:   %8u kB\n"
+		"Bounce:         %8u kB\nWritebackTmp:   %8u kB\n"
 		"CommitLimit:    %8llu kB\nCommitted_AS:   %8llu kB\n"
 		"VmallocTotal:   34359738367 kB\nVmallocUsed:    %8u kB\n"
+		"VmallocChunk:   %8u kB\nPercpu:         %8u kB\n",
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, total, used, 0, 0, 0);
+	sb_printf(out,
+		"AnonHugePages:  %8u kB\nShmemHugePages: %8u kB\n"
+		"ShmemPmdMapped: %8u kB\nFileHugePages:  %8u kB\n"
+		"FilePmdMapped:  %8u kB\n"
 		"HugePages_Total: %7u\nHugePages_Free:  %7u\n"
 		"HugePages_Rsvd:  %7u\nHugePages_Surp:  %7u\n"
-		"Hugepagesize:   %8u kB\n",
-		0, 0, 0, 0, 0, 0, total, used, 0, 0, 0, 0, 0, 2048);
+		"Hugepagesize:   %8u kB\nHugetlb:        %8u kB\n",
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 2048, 0);
 	return 0;
 }
 
@@ -266,27 +274,30 @@ static void cpu_strings(char vendor[13], char model[49])
 static int show_cpuinfo(UNUSED struct proc_inode *p, struct strbuf *out)
 {
 	char vendor[13] = "", model[49] = "";
-	unsigned a = 0, b = 0, c = 0, d = 0, family, nr, n;
+	unsigned a = 0, b = 0, c = 0, d = 0, family, nr, n, cache = 0, x;
 
 	cpu_strings(vendor, model);
 	(void)__get_cpuid(1, &a, &b, &c, &d);
 	family = (a >> 8 & 15) + ((a >> 8 & 15) == 15 ? a >> 20 & 255 : 0);
 	nr = (a >> 4 & 15) | (a >> 12 & 0xf0);
+	(void)__get_cpuid(
+		0x80000006, &x, &x, &cache, &x); /* the second level */
 	n = (unsigned)proc_ncpu();
 	for (unsigned i = 0; i < n; i++) {
 		sb_printf(out,
 			"processor\t: %u\nvendor_id\t: %s\n"
 			"cpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n"
-			"stepping\t: %u\ncpu MHz\t\t: %s\nphysical id\t: 0\n"
+			"stepping\t: %u\ncpu MHz\t\t: %s\n"
+			"cache size\t: %u KB\nphysical id\t: 0\n"
 			"siblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n"
 			"apicid\t\t: %u\ninitial apicid\t: %u\nfpu\t\t: yes\n"
 			"fpu_exception\t: yes\ncpuid level\t: 13\nwp\t\t: yes\n"
 			"flags\t\t:",
-			i, vendor, family, nr, model, a & 15, "2000.000", n, i,
-			n, i, i);
+			i, vendor, family, nr, model, a & 15, "2000.000",
+			cache >> 16, n, i, n, i, i);
 		show_cpu_flags(out);
 		sb_printf(out,
-			"\nbogomips\t: 4000.00\nclflush size\t: %u\n"
+			"\nbugs\t\t:\nbogomips\t: 4000.00\nclflush size\t: %u\n"
 			"cache_alignment\t: 64\n"
 			"address sizes\t: 46 bits physical, 48 bits virtual\n"
 			"power management:\n\n",

@@ -269,19 +269,24 @@ static void status_ids(
 
 static void status_memory(struct task *t, struct strbuf *out)
 {
+	struct mm_resident r = { 0 };
+	struct mm *mm = task_mm(t);
 	struct sizes s;
 
 	sizes_read(t, &s);
+	if (mm)
+		r = mm_resident(mm);
+	mm_put(mm);
 	if (!s.have)
 		return;
+	s.rss = r.anon + r.file + r.shmem; /* they are to add up */
 	sb_printf(out,
 		"VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\n"
 		"VmPin:\t%8u kB\nVmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\n"
-		"RssAnon:\t%8llu kB\nRssFile:\t%8llu kB\nRssShmem:\t%8u kB\n",
+		"RssAnon:\t%8llu kB\nRssFile:\t%8llu kB\nRssShmem:\t%8llu kB\n",
 		PAGE_KB(s.total), PAGE_KB(s.total), PAGE_KB(s.locked), 0,
-		PAGE_KB(s.hwm), PAGE_KB(s.rss),
-		PAGE_KB(s.rss - MIN(s.shared, s.rss)),
-		PAGE_KB(MIN(s.shared, s.rss)), 0);
+		PAGE_KB(MAX(s.hwm, s.rss)), PAGE_KB(s.rss), PAGE_KB(r.anon),
+		PAGE_KB(r.file), PAGE_KB(r.shmem));
 	sb_printf(out,
 		"VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n"
 		"VmLib:\t%8llu kB\nVmPTE:\t%8llu kB\nVmSwap:\t%8u kB\n"
