@@ -360,16 +360,20 @@ struct start { /* on the control thread's stack */
 };
 
 /* The new process appears: pid, session, group. */
-static int publish_first(struct task *t)
+static int publish_first(struct task *t, bool hook)
 {
 	struct tgroup *tg = t->tg;
 	struct pid_ns *ns = tg->pid_ns;
 	struct session *s;
 	struct pgrp *pg = NULL;
+	bool first;
 	int ret;
 
 	tasklist_lock(&tasklist);
-	ret = task_hash(t, 0);
+	first = !ns->init && !hook;
+	if (!ns->init && ns->last < 1)
+		ns->last = 1;
+	ret = task_hash(t, first ? 1 : 0);
 	if (ret)
 		goto unlock;
 	tg->tgid = t->tid;
@@ -387,7 +391,7 @@ static int publish_first(struct task *t)
 	session_put_locked(s);
 	if (ns->frozen)
 		atomic_fetch_or(&t->work, TASK_WORK_FREEZE);
-	if (!ns->init) {
+	if (first) {
 		ns->init = tg;
 		tg->unkillable = true;
 	}
@@ -404,7 +408,7 @@ static int begin_process(struct task *t)
 	t->begin_arg = NULL;
 	ret = exec_first(t, s->path, s->p->argv, s->p->envp);
 	if (!ret)
-		ret = publish_first(t);
+		ret = publish_first(t, s->p->hook);
 	if (!ret && s->tty && tty_set_controlling(t, s->tty, false))
 		log_warn("process %d gets no controlling terminal", t->tid);
 	s->result = ret;
@@ -455,7 +459,7 @@ static int exec_task(struct container *c, struct task *t,
 		goto put_tty;
 	*pid = s.pid;
 	control_lock(&kernel);
-	if (!c->init) {
+	if (!c->init && !p->hook) {
 		c->init = tgroup_get(t->tg);
 		c->console = s.tty ? tty_get(s.tty) : NULL;
 	}

@@ -67,6 +67,7 @@ struct process_conf {
 	const struct rlimit_conf *rlimits;
 	size_t nrlimits;
 	int oom_score_adj;
+	bool hook;			/* runs before the container's first process, which it is not */
 	bool terminal;			/* stdio[0] is a host pty: becomes a guest tty */
 	uint16_t rows, cols;		/* first size of the tty, 0: ask the pty */
 	int stdio[3];			/* host fds, consumed; -1: /dev/null */

@@ -34,8 +34,8 @@ int loader_create(struct boot *b, struct container **out, struct err *e) MUST_CH
 unsigned pids_limit(int64_t n);	/* pids.limit as the kernel has it: 0 for none */
 /* Starts the first process with the donated stdio. */
 int loader_start(struct boot *b, struct container *c, pid_t *pid, struct err *e) MUST_CHECK;
-/* One more process: @fds (consumed): stdin, stdout, stderr, or the terminal alone; then pass-fds. */
-int loader_exec(struct boot *b, struct container *c, const struct spec_process *p, const int *fds,
+/* One more process, or a hook before the first one: @fds (consumed): stdin, stdout, stderr, or the terminal alone; then pass-fds. */
+int loader_exec(struct boot *b, struct container *c, const struct spec_process *p, bool hook, const int *fds,
 	size_t nfds, const int *guest, size_t npass, pid_t *pid, struct err *e) MUST_CHECK;
 
 /* Serves until the end of the container; its exit status. */

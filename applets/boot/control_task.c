@@ -106,7 +106,9 @@ static int execute(struct control_call *call, struct err *e)
 		json_get(call->arg, "process"), "process", &sp, e);
 	if (err)
 		return err;
-	err = loader_exec(call->boot, c, &sp, m->fds, 3, guest, npass, &pid, e);
+	err = loader_exec(call->boot, c, &sp,
+		json_bool(json_get(call->arg, "hook"), false), m->fds, 3, guest,
+		npass, &pid, e);
 	m->nfds = 0; /* consumed */
 	spec_process_fini(&sp);
 	if (err)

@@ -187,11 +187,11 @@ int loader_start(struct boot *b, struct container *c, pid_t *pid, struct err *e)
 		guest[npass] = colon ? atoi(colon + 1) : 0;
 	}
 	return loader_exec(
-		b, c, &b->spec.process, fds, 3, guest, npass, pid, e);
+		b, c, &b->spec.process, false, fds, 3, guest, npass, pid, e);
 }
 
 int loader_exec(struct boot *b, struct container *c,
-	const struct spec_process *sp, const int *fds, size_t nfds,
+	const struct spec_process *sp, bool hook, const int *fds, size_t nfds,
 	const int *guest, size_t npass, pid_t *pid, struct err *e)
 {
 	own_mem struct rlimit_conf *limits =
@@ -204,5 +204,6 @@ int loader_exec(struct boot *b, struct container *c,
 	p.pass_host = fds + nfds;
 	p.pass_guest = guest;
 	p.npass = npass;
+	p.hook = hook;
 	return container_exec(c, &p, pid, e);
 }

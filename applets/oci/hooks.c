@@ -1,17 +1,21 @@
 /*
  * hooks.c - programs of the engine, run at points of a container's life.
  *
- * GAP: createContainer hooks run in the host's mount namespace, where the
- * specification wants the container's.
+ * A createContainer hook is to see the container's namespaces before the root
+ * changes: what it mounts below the root tree shall be there inside.  That
+ * place is the gofer's mount namespace while the gofer waits for its start: the
+ * tree that it serves is a recursive bind of what it finds.
  */
 #include "applets/oci/hooks.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,7 +36,31 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-static NORETURN void hook_child(const struct spec_hook *h, int in, int out)
+static bool enter(pid_t pid, const char *ns)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, ns);
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && !setns(fd, 0);
+}
+
+/* The mount namespace last: /proc may look different there. */
+static bool enter_container(const struct cstate *s)
+{
+	static const char *const shared[] = { "net", "ipc", "uts" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+		if (!enter(s->sandbox.pid, shared[i]))
+			return false;
+	/* Afterwards no mount of the hook's is seen by the host. */
+	return enter(s->gofer.pid, "mnt") &&
+	       !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !chdir(s->bundle);
+}
+
+static NORETURN void hook_child(const struct cstate *s,
+	enum spec_hook_kind kind, const struct spec_hook *h, int in, int out)
 {
 	const char *dflt[] = { h->path, NULL };
 	const char *none[] = { NULL };
@@ -44,6 +72,11 @@ static NORETURN void hook_child(const struct spec_hook *h, int in, int out)
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		_exit(127);
 	close_others(3, NULL, 0);
+	if (kind == HOOK_CREATE_CONTAINER && !enter_container(s)) {
+		dprintf(2, "entering the container's namespaces: %s",
+			strerror(errno));
+		_exit(127);
+	}
 	execve(h->path, (char **)(uintptr_t)args,
 		h->env ? (char **)(uintptr_t)h->env : (char **)(uintptr_t)none);
 	dprintf(2, "%s: %s", h->path, strerror(errno));
@@ -112,8 +145,8 @@ static int hook_status(const struct spec_hook *h, const char *kind, int status,
 		kind, h->path, WEXITSTATUS(status), said);
 }
 
-static int hook_run(const struct spec_hook *h, const char *kind,
-	const char *json, struct err *e)
+static int hook_run(const struct cstate *s, enum spec_hook_kind kind,
+	const struct spec_hook *h, const char *json, struct err *e)
 {
 	char said[SAID_MAX + 1] = "";
 	int in[2], out[2], status = 0, err;
@@ -130,7 +163,7 @@ static int hook_run(const struct spec_hook *h, const char *kind,
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	pid = fork();
 	if (pid == 0)
-		hook_child(h, in[0], out[1]);
+		hook_child(s, kind, h, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
 	if (pid < 0) {
@@ -148,8 +181,8 @@ static int hook_run(const struct spec_hook *h, const char *kind,
 		return err_set(e, ETIMEDOUT,
 			"%s hook %s took longer than its "
 			"%d seconds",
-			kind, h->path, h->timeout);
-	return hook_status(h, kind, status, said, e);
+			spec_hook_names[kind], h->path, h->timeout);
+	return hook_status(h, spec_hook_names[kind], status, said, e);
 }
 
 static int run_all(const struct cstate *s, enum spec_hook_kind kind,
@@ -163,8 +196,7 @@ static int run_all(const struct cstate *s, enum spec_hook_kind kind,
 
 	sigaction(SIGPIPE, &ign, &old);
 	for (size_t i = 0; i < s->spec.nhooks[kind]; i++) {
-		err = hook_run(&s->spec.hooks[kind][i], spec_hook_names[kind],
-			json, e);
+		err = hook_run(s, kind, &s->spec.hooks[kind][i], json, e);
 		if (err && !lenient)
 			break;
 		if (err)

@@ -234,9 +234,6 @@ static int run_create_hooks(struct cstate *s, struct err *e)
 		err = hooks_run(s, HOOK_CREATE_RUNTIME, e);
 	if (!err)
 		err = hooks_run(s, HOOK_CREATE_CONTAINER, e);
-	if (!err && s->spec.nhooks[HOOK_START_CONTAINER])
-		log_warn("startContainer hooks are left out: they cannot run "
-			 "inside yet");
 	return err;
 }
 
@@ -370,9 +367,20 @@ static void add_last_line(const struct cstate *s, struct err *e)
 	err_set(e, why.code, "%.180s; the log's last line: %s", why.msg, text);
 }
 
+static int start_root(const struct cstate *s, struct err *e)
+{
+	struct json_doc *d = json_new(JSON_OBJECT);
+	int err;
+
+	json_add_str(d, json_root(d), "cid", s->id);
+	err = sandbox_call(
+		s, "containerManager.StartRoot", json_root(d), NULL, e);
+	json_free(d);
+	return err;
+}
+
 int sandbox_start(struct cstate *s, struct err *e)
 {
-	struct json_doc *d;
 	int err;
 
 	if (s->status != ST_CREATED)
@@ -380,11 +388,9 @@ int sandbox_start(struct cstate *s, struct err *e)
 			"container \"%s\" is %s: only a "
 			"created container can be started",
 			s->id, status_names[s->status]);
-	d = json_new(JSON_OBJECT);
-	json_add_str(d, json_root(d), "cid", s->id);
-	err = sandbox_call(
-		s, "containerManager.StartRoot", json_root(d), NULL, e);
-	json_free(d);
+	err = hooks_run_inside(s, e);
+	if (!err)
+		err = start_root(s, e);
 	if (!err) {
 		s->status = ST_RUNNING;
 		err = state_save(s, e);

@@ -25,4 +25,22 @@ b=$(bundle netns true)
 edit "$b" "d['hooks']={'prestart':[{'path':'/bin/sh','args':['sh','-c','p=\$(sed s/.*pid.:// | cut -d, -f1); readlink /proc/\$p/ns/net > $LAB/ns']}]}"
 rt run --bundle "$b" n
 [ -s "$LAB/ns" ] && [ "$(cat "$LAB/ns")" != "$(readlink /proc/self/ns/net)" ] && ok prestart-sees-the-network-namespace || fail prestart-sees-the-network-namespace "$(cat "$LAB/ns")"
+# createContainer: what it mounts below the root is there inside, and not on the host.
+mkdir -p "$LAB/rootfs/mnt"
+b=$(bundle create cat /mnt/x)
+edit "$b" "d['hooks']={'createContainer':[{'path':'/bin/sh','args':['sh','-c','mount -t tmpfs hook $LAB/rootfs/mnt && echo mounted > $LAB/rootfs/mnt/x; readlink /proc/self/ns/net /proc/self/ns/uts > $LAB/cns; pwd > $LAB/cwd'],'env':['PATH=/usr/bin:/bin']}]}"
+is create-container-mounts "$(rt run --bundle "$b" c 2>&1)" mounted
+is create-container-cwd "$(cat "$LAB/cwd")" "$b"
+is create-container-namespaces "$(readlink /proc/self/ns/net /proc/self/ns/uts | sort - "$LAB/cns" | uniq -d)" ""
+is create-container-not-on-the-host "$(ls "$LAB/rootfs/mnt")" ""
+# startContainer: a program of the container, before its first process.
+b=$(bundle start sh -c 'echo $$; cat /tmp/note')
+edit "$b" "d['mounts'].append({'destination':'/tmp','type':'tmpfs','source':'tmpfs'}); d['hooks']={'startContainer':[{'path':'/bin/sh','args':['sh','-c','(grep -o created; id -u; pwd; echo \$A; ls /proc | grep -c ^1\$) > /tmp/note; sleep 1 & :'],'env':['PATH=/bin','A=b']}]}"
+is start-container "$(rt run --bundle "$b" s 2>&1 | tr '\n' ' ')" "1 created 0 / b 0 "
+edit "$b" "d['hooks']['startContainer'][0]['args'][2]='echo because; exit 4'"
+has start-container-fails "$(rt run --bundle "$b" s 2>&1; echo $?)" "startContainer hook /bin/sh failed with status 4: because"
+edit "$b" "d['hooks']['startContainer'][0]['path']='/nonexistent'"
+has start-container-missing "$(rt run --bundle "$b" s 2>&1; echo $?)" "hook /nonexistent: exec /nonexistent: no such file"
+edit "$b" "d['hooks']['startContainer'][0].update(path='/bin/sleep',args=['sleep','100'],timeout=1)"
+has start-container-timeout "$(rt run --bundle "$b" s 2>&1)" "longer than its 1 seconds"
 nothing nothing-left
