@@ -160,7 +160,7 @@ static int make_spec(int argc, char **argv, char **text, struct err *e)
 		add_hiding(d, dir, argv[0]);
 	err = add_volumes(d, e);
 	if (!err)
-		*text = json_print(json_root(d), 0, false);
+		*text = json_print_exact(json_root(d));
 	json_free(d);
 	return err;
 }

@@ -177,14 +177,22 @@ static int hex4(const char *s)
 	return v;
 }
 
-/* Behind "\u": one code point, of one escape or of a surrogate pair. */
+#define BYTE 0x110000 /* beyond Unicode: one byte that is no UTF-8 */
+
+/*
+ * Behind "\u": one code point, of one escape or of a surrogate pair; or BYTE
+ * and the byte that json_print_exact() wrote as half a pair.
+ */
 static int unicode_escape(struct parser *p)
 {
 	int hi = hex4(p->p), lo;
 
-	if (hi < 0 || (hi >= 0xdc00 && hi < 0xe000))
+	if (hi < 0 || (hi >= 0xdc00 && hi < 0xdc80) ||
+		(hi > 0xdcff && hi < 0xe000))
 		return -1;
 	p->p += 4;
+	if (hi >= 0xdc80 && hi <= 0xdcff)
+		return BYTE | (hi & 0xff);
 	if (hi < 0xd800 || hi >= 0xe000)
 		return hi;
 	if (p->p[0] != '\\' || p->p[1] != 'u')
@@ -209,7 +217,10 @@ static bool escape(struct parser *p, char **w)
 		c = unicode_escape(p);
 		if (c < 0)
 			return fail(p, "bad \\u escape");
-		*w = utf8_put(*w, (unsigned)c);
+		if (c >= BYTE)
+			*(*w)++ = (char)c;
+		else
+			*w = utf8_put(*w, (unsigned)c);
 		return true;
 	}
 	at = *p->p ? strchr(from, *p->p) : NULL;
@@ -688,7 +699,7 @@ struct printer {
 	char *p;
 	size_t len, cap;
 	int indent, level;
-	bool sort;
+	bool sort, exact;
 };
 
 static void put(struct printer *o, const char *s, size_t n)
@@ -749,7 +760,13 @@ static void put_quoted(struct printer *o, const char *text, size_t len)
 	put(o, "\"", 1);
 	for (; s < end; s += n) {
 		n = utf8_len(s, end);
-		if (n == 0) {
+		if (n == 0 && o->exact) {
+			char esc[8];
+			put(o, esc,
+				(size_t)snprintf(
+					esc, sizeof esc, "\\udc%02x", *s));
+			n = 1;
+		} else if (n == 0) {
 			put_str(o,
 				"\xef\xbf\xbd"); /* U+FFFD, as Go prints it */
 			n = 1;
@@ -855,6 +872,15 @@ static void put_value(struct printer *o, const struct json *j)
 char *json_print(const struct json *j, int indent, bool sort_keys)
 {
 	struct printer o = { .indent = indent, .sort = sort_keys };
+
+	put(&o, "", 0);
+	put_value(&o, j);
+	return o.p;
+}
+
+char *json_print_exact(const struct json *j)
+{
+	struct printer o = { .exact = true };
 
 	put(&o, "", 0);
 	put_value(&o, j);

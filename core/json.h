@@ -3,6 +3,8 @@
  *
  * The parser is strict (UTF-8, no duplicate keys, no trailing bytes, depth at
  * most 64), keeps 64-bit integers exact and names line and column of an error.
+ * "\udc80" to "\udcff" outside of a pair are the bytes 80 to ff, which are no
+ * UTF-8 by themselves: names and arguments of Unix need not be any.
  * A tree lives in an arena: json_free() releases all of it.  Accessors take
  * NULL and the wrong type, and return the default: look-ups need no tests.
  */
@@ -64,3 +66,5 @@ void json_remove(struct json *parent, const char *key);
 
 /* Text of @j; indent 0: one line.  Returns malloc'ed, NUL-terminated text. */
 char *json_print(const struct json *j, int indent, bool sort_keys);
+/* One line, for ourselves: bytes that are no UTF-8 come back as they were.  json_print() replaces them. */
+char *json_print_exact(const struct json *j);

@@ -31,7 +31,7 @@ static int send_all(
 int urpc_send(int sock, const struct json *body, const int *fds, size_t nfds,
 	struct err *e)
 {
-	own_mem char *text = json_print(body, 0, false);
+	own_mem char *text = json_print_exact(body);
 	size_t n = strlen(text);
 	char header[HEADER];
 	struct cursor c = cursor(header, sizeof header);

@@ -193,7 +193,7 @@ static struct json_doc *to_json(const struct cstate *s)
 int state_save(struct cstate *s, struct err *e)
 {
 	struct json_doc *d = to_json(s);
-	own_mem char *text = json_print(json_root(d), 0, false);
+	own_mem char *text = json_print_exact(json_root(d));
 	own_mem char *path = state_path(s, ".state");
 	own_mem char *tmp = state_path(s, ".state.new");
 	int err;
@@ -250,7 +250,7 @@ static int from_json(struct cstate *s, const struct json *root, struct err *e)
 	}
 	if (!spec)
 		return 0;
-	own_mem char *text = json_print(spec, 0, false);
+	own_mem char *text = json_print_exact(spec);
 	return spec_parse(&s->spec, text, strlen(text), s->bundle, e);
 }
 

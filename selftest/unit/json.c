@@ -48,6 +48,26 @@ TEST(json, round_trips)
 	CHECK(prints("[1.5,1e3,-0.0,1E-2]", "[1.5,1000.0,-0.0,0.01]"));
 }
 
+TEST(json, bytes_that_are_no_utf8)
+{
+	static const char bytes[] = "a\xff\xc3\xa9\x80\xed\xb2\x80\xc3";
+	struct json_doc *d = json_new(JSON_ARRAY), *back;
+	char *exact, *plain;
+
+	json_add_str(d, json_root(d), NULL, bytes);
+	exact = json_print_exact(json_root(d));
+	plain = json_print(json_root(d), 0, false);
+	CHECK(!strcmp(exact, "[\"a\\udcff\xc3\xa9\\udc80\\udced\\udcb2\\udc80"
+			     "\\udcc3\"]"));
+	CHECK(!strncmp(plain, "[\"a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd", 11));
+	back = parse(exact);
+	CHECK(!strcmp(json_str(json_first(json_root(back)), ""), bytes));
+	json_free(back);
+	json_free(d);
+	free(exact);
+	free(plain);
+}
+
 TEST(json, accessors_default_on_null_and_wrong_type)
 {
 	struct json_doc *d =
@@ -102,6 +122,7 @@ TEST(json, errors_name_the_place)
 		{ "\"\\u12\"", "bad \\u escape" },
 		{ "\"\\ud800\"", "bad \\u escape" },
 		{ "\"\\udc00\"", "bad \\u escape" },
+		{ "\"\\udd00\"", "bad \\u escape" },
 		{ "\"\\ud800\\u0041\"", "bad \\u escape" },
 		{ "\"\xff\"", "bad UTF-8" },
 		{ "\"\xc0\x80\"", "bad UTF-8" },
