@@ -40,14 +40,14 @@ sanitized() { # SAN= of a tree; its unit tests
 	$make SAN="$1" unit && "$tree/unit"
 }
 
-fuzz() { # each target a bounded number of runs, new inputs thrown away
-	local runs=${FUZZ_RUNS:-20000} ok=0 bad=0 name new
+fuzz() { # each target a bounded number of runs, or so long; new inputs thrown away
+	local bound=${1:--runs=20000} ok=0 bad=0 name new
 	$make fuzz || return
 	new=$(mktemp -d)
 	for src in selftest/fuzz/*.c; do
 		name=$(basename "$src" .c)
 		mkdir "$new/$name"
-		if timeout 300 build-fuzzer/fuzz-"$name" -runs="$runs" -max_len=4096 -timeout=10 \
+		if timeout 300 build-fuzzer/fuzz-"$name" "$bound" -max_len=4096 -timeout=10 \
 			-rss_limit_mb=1024 -artifact_prefix="$out/check/$name-" -print_final_stats=1 \
 			"$new/$name" "selftest/fuzz/corpus/$name"; then
 			ok=$((ok + 1))
@@ -75,7 +75,7 @@ part fuzz fuzz
 script rebuild selftest/rebuild.sh "$out"
 if [ -n "${LONG:-}" ]; then
 	part threads sanitized thread
-	FUZZ_RUNS=2000000 part fuzz-long fuzz
+	part fuzz-long fuzz -max_total_time=60
 	script long selftest/long.sh "$out"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
