@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -22,9 +22,6 @@
 #define SCRIPTS_MAX         5 /* Linux: fs/exec.c exec_binprm() */
 #define CAP_DAC_OVERRIDE    1
 #define CAP_DAC_READ_SEARCH 2
-#define ADDR_NO_RANDOMIZE   0x0040000
-#define STACK_GAP_MIN       (128UL << 20)
-#define STACK_RANDOM        (16UL << 30)
 #define MS_NOEXEC_FLAG      8
 
 /* --- opening */
@@ -192,32 +189,6 @@ int load_file(struct exec *x)
 
 /* --- mapping */
 
-static uint64_t random_pages(struct task *t, uint64_t span)
-{
-	uint64_t r = 0;
-
-	if (t->personality & ADDR_NO_RANDOMIZE)
-		return 0;
-	if (getrandom(&r, sizeof r, 0) != sizeof r)
-		return 0;
-	return ALIGN_DOWN(r % span, PAGE_SIZE);
-}
-
-/* Stack at the top, mmap area below its limit, as Linux lays it out. */
-LOCKS_UNCHECKED /* nobody else has the mm yet */
-	static uint64_t
-	choose_layout(struct exec *x)
-{
-	uint64_t limit = task_rlimit(x->t, RLIMIT_STACK);
-	uint64_t max = ALIGN_DOWN(platform_max_addr, PAGE_SIZE);
-	uint64_t gap = MIN(limit, max / 6 * 5 - STACK_RANDOM);
-
-	gap = MAX(gap, STACK_GAP_MIN);
-	gap = ALIGN_UP(gap, PAGE_SIZE) + STACK_RANDOM + 256 * PAGE_SIZE;
-	x->mm->mmap_base = max - gap - random_pages(x->t, 1UL << 40);
-	return max - PAGE_SIZE - random_pages(x->t, STACK_RANDOM);
-}
-
 static uint64_t find_phdr(const struct elf_image *img)
 {
 	uint64_t off = img->eh.e_phoff;
@@ -280,7 +251,7 @@ static int map_images(struct exec *x)
 	/* A PIE with an interpreter sits at two thirds; one without is a
 	 * loader. */
 	uint64_t base = x->interp ? platform_max_addr / 3 * 2 +
-					    random_pages(x->t, 1UL << 40)
+					    mm_random(x->mm, 1UL << 40)
 				  : 0;
 	int ret;
 
@@ -301,20 +272,19 @@ static int map_images(struct exec *x)
 
 int load_map(struct exec *x)
 {
-	uint64_t top = choose_layout(x);
 	int ret;
 
 	set_limits(x);
+	mm_layout(x->mm, x->personality & ADDR_NO_RANDOMIZE);
 	ret = map_images(x);
 	if (ret)
 		return ret;
-	mm_set_brk(x->mm,
-		x->main.high + x->main.bias + random_pages(x->t, 32UL << 20));
+	mm_set_brk(x->mm, x->main.high + x->main.bias);
 	ret = vdso_map(x->mm, &x->vdso);
 	if (ret)
 		return ret;
 	x->at_phdr = find_phdr(&x->main);
-	ret = stack_build(x, top);
+	ret = stack_build(x);
 	if (!ret)
 		note_segments(x);
 	return ret;

@@ -54,6 +54,7 @@ struct exec {
 	char head[EXEC_HEAD];
 	struct cred *cred;		/* reference: of the new program */
 	bool secure;			/* AT_SECURE */
+	unsigned personality;		/* of the new program */
 	struct elf_image main, ld;
 	struct mm *mm;			/* reference: being filled */
 	struct pctx *old_pctx;		/* to free once the new one is in use */
@@ -77,7 +78,7 @@ int elf_interp(struct file *f, const struct elf_image *img, char **name) MUST_CH
 int elf_map(struct mm *mm, struct file *f, struct elf_image *img, uint64_t base, bool fixed) MUST_CHECK;
 
 /* stack.c: strings, vectors and auxv; x->entry and the at_ fields are set. */
-int stack_build(struct exec *x, uint64_t top) MUST_CHECK;
+int stack_build(struct exec *x) MUST_CHECK;
 
 /* script.c: splits the #! line in x->head; @name and @arg point into it (arg may be NULL). */
 int script_parse(char *head, char **name, char **arg) MUST_CHECK;

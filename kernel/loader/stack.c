@@ -172,10 +172,9 @@ static int push_words(struct exec *x, uint64_t p, uint64_t args, uint64_t env)
 
 LOCKS_UNCHECKED /* nobody else has the mm yet */
 	static void
-	note_strings(struct mm *mm, uint64_t top, uint64_t args, uint64_t env,
-		uint64_t env_end)
+	note_strings(
+		struct mm *mm, uint64_t args, uint64_t env, uint64_t env_end)
 {
-	mm->stack_top = top;
 	mm->arg_start = args;
 	mm->arg_end = mm->env_start = env;
 	mm->env_end = env_end;
@@ -189,20 +188,20 @@ static bool stack_executable(const struct elf_image *img)
 	return false;
 }
 
-int stack_build(struct exec *x, uint64_t top)
+int stack_build(struct exec *x)
 {
 	static const char platform_name[] = "x86_64";
-	uint64_t args, env, rnd[2], p = top, jitter = 0, size;
+	uint64_t args, env, rnd[2], p, jitter = 0, size;
 	static const uint64_t null;
 	int ret;
 
 	size = x->args.len + x->env.len + strlen(x->filename) +
 	       (size_t)(x->args.n + x->env.n) * 8 + STACK_ROOM + 4 * PAGE_SIZE;
-	ret = mm_map_stack(x->mm, top, ALIGN_UP(size, PAGE_SIZE),
-		stack_executable(&x->main));
+	ret = mm_map_stack(x->mm, ALIGN_UP(size, PAGE_SIZE),
+		stack_executable(&x->main), &p);
 	if (ret)
 		return ret;
-	if (getrandom(rnd, sizeof rnd, 0) == sizeof rnd)
+	if (!x->mm->fixed_layout && getrandom(rnd, sizeof rnd, 0) == sizeof rnd)
 		jitter = rnd[0] % 8192;
 	ret = push(x, &p, &null, sizeof null);
 	if (!ret)
@@ -225,6 +224,6 @@ int stack_build(struct exec *x, uint64_t top)
 	x->at_random = p;
 	if (ret)
 		return ret;
-	note_strings(x->mm, top, args, env, x->at_execfn);
+	note_strings(x->mm, args, env, x->at_execfn);
 	return push_words(x, ALIGN_DOWN(p, 16UL), args, env);
 }

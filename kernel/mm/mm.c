@@ -25,19 +25,21 @@ static const struct ptable_alloc table_alloc = {
 	.free = frame_put,
 };
 
-static uint64_t random_below(uint64_t n)
+uint64_t mm_random(struct mm *mm, uint64_t n)
 {
 	uint64_t r = 0;
 
+	if (mm->fixed_layout)
+		return 0;
 	if (getrandom(&r, sizeof r, 0) != sizeof r)
 		r = (uint64_t)(uintptr_t)&r >> 4; /* better than nothing */
 	return r % n & PAGE_MASK;
 }
 
 /* Linux: arch/x86/mm/mmap.c mmap_base() */
-static uint64_t pick_mmap_base(uint64_t stack_limit)
+static uint64_t pick_mmap_base(struct mm *mm)
 {
-	uint64_t gap = stack_limit, pad = STACK_RANDOM + STACK_GAP;
+	uint64_t gap = mm->rlimit_stack, pad = STACK_RANDOM + STACK_GAP;
 
 	if (gap + pad > gap)
 		gap += pad;
@@ -45,8 +47,19 @@ static uint64_t pick_mmap_base(uint64_t stack_limit)
 	gap = MIN(gap, platform_max_addr / 6 * 5);
 	return ALIGN_DOWN(
 		platform_max_addr - gap -
-			random_below(MIN(MMAP_RANDOM, platform_max_addr / 16)),
+			mm_random(mm, MIN(MMAP_RANDOM, platform_max_addr / 16)),
 		PAGE_SIZE);
+}
+
+LOCKS_UNCHECKED /* not published yet */
+	void
+	mm_layout(struct mm *mm, bool fixed)
+{
+	mm->fixed_layout = fixed;
+	mm->stack_top =
+		platform_max_addr - PAGE_SIZE -
+		mm_random(mm, MIN(STACK_RANDOM, platform_max_addr / 64));
+	mm->mmap_base = pick_mmap_base(mm);
 }
 
 LOCKS_UNCHECKED /* not published yet */
@@ -95,9 +108,7 @@ LOCKS_UNCHECKED /* not published yet */
 	mm->rlimit_as = mm->rlimit_data = RLIM_INFINITY;
 	mm->rlimit_stack = 8UL << 20;
 	mm->rlimit_memlock = 8UL << 20;
-	mm->stack_top = platform_max_addr - PAGE_SIZE -
-			random_below(MIN(STACK_RANDOM, platform_max_addr / 64));
-	mm->mmap_base = pick_mmap_base(mm->rlimit_stack);
+	mm_layout(mm, false);
 	atomic_init(&mm->dumpable, 1);
 	mm->hot = hotset_new();
 	err = platform->aspace_new(&mm->as);
@@ -312,12 +323,12 @@ void mm_pagemap(struct mm *mm, uint64_t start, uint64_t *word, size_t n)
 void mm_set_brk(struct mm *mm, uint64_t start)
 {
 	mm_map_write(mm);
-	mm->brk_start = ALIGN_UP(start, PAGE_SIZE) + random_below(BRK_RANDOM);
+	mm->brk_start = ALIGN_UP(start, PAGE_SIZE) + mm_random(mm, BRK_RANDOM);
 	mm->brk = mm->brk_start;
 	mm_map_write_done(mm);
 }
 
-int mm_map_stack(struct mm *mm, uint64_t top, uint64_t size, bool exec)
+int mm_map_stack(struct mm *mm, uint64_t size, bool exec, uint64_t *top)
 {
 	struct mmap_req r = {
 		.prot = PROT_READ | PROT_WRITE | (exec ? PROT_EXEC : 0),
@@ -327,14 +338,11 @@ int mm_map_stack(struct mm *mm, uint64_t top, uint64_t size, bool exec)
 	};
 	int64_t at;
 
-	mm_map_write(mm);
-	if (top)
-		mm->stack_top = ALIGN_DOWN(top, PAGE_SIZE);
-	top = mm->stack_top;
-	mm->mmap_base = pick_mmap_base(mm->rlimit_stack);
-	mm_map_write_done(mm);
-	r.len = MIN(ALIGN_UP(size, PAGE_SIZE), ALIGN_DOWN(top, PAGE_SIZE));
-	r.addr = top - r.len;
+	mm_map_read(mm);
+	*top = mm->stack_top;
+	mm_map_read_done(mm);
+	r.len = MIN(ALIGN_UP(size, PAGE_SIZE), *top);
+	r.addr = *top - r.len;
 	at = mm_mmap(mm, &r);
 	return at < 0 ? (int)at : 0;
 }

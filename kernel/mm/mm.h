@@ -47,6 +47,7 @@ struct mm {
 	uint64_t arg_start, arg_end, env_start, env_end GUARDED_BY(lc_mm_map);	/* prctl(PR_SET_MM) may move them */
 	uint64_t auxv[2 * 24];		/* I after exec: /proc/PID/auxv */
 	uint64_t vdso;			/* I after exec: base of the vDSO */
+	bool fixed_layout;		/* I after exec: ADDR_NO_RANDOMIZE */
 	atomic_uint sync_seq;		/* a: the platform was told of a change */
 	atomic_ulong max_rss;		/* a: pages, high-water mark */
 	atomic_int dumpable;		/* a: PR_SET_DUMPABLE */
@@ -92,8 +93,11 @@ ssize_t mm_transfer(struct mm *dst, const struct uio_seg *dseg, size_t ndst,
 	struct mm *src, const struct uio_seg *sseg, size_t nsrc) MUST_CHECK;
 /* exec: where the program's break and stack are. */
 void mm_set_brk(struct mm *mm, uint64_t start);		/* a random gap is added */
-/* @top 0: mm->stack_top.  @size: of the first mapping; it grows down to RLIMIT_STACK (set before). */
-int mm_map_stack(struct mm *mm, uint64_t top, uint64_t size, bool exec) MUST_CHECK;
+/* Chooses stack_top and mmap_base anew, for the limits as they are now. */
+void mm_layout(struct mm *mm, bool fixed);
+uint64_t mm_random(struct mm *mm, uint64_t n);		/* whole pages below @n; 0 in a fixed layout */
+/* @size: of the first mapping; it grows down to RLIMIT_STACK (set before).  *@top: where it ends. */
+int mm_map_stack(struct mm *mm, uint64_t size, bool exec, uint64_t *top) MUST_CHECK;
 
 /*
  * A page fault at @addr of a kind in @access (PACC_*).  0: try again.  Else the

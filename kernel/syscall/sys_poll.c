@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 
 #include "core/clock.h"
@@ -93,7 +94,7 @@ static void time_left(struct task *t, uaddr_t u, int64_t deadline,
 {
 	int64_t left = 0;
 
-	if (uaddr_null(u))
+	if (uaddr_null(u) || (t->personality & STICKY_TIMEOUTS))
 		return;
 	if (deadline)
 		left = MAX(deadline - mono_now(), 0L);

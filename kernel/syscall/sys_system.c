@@ -1,7 +1,9 @@
 /* sys_system.c - the machine and its limits: uname, sysinfo, rlimits, usage. */
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
@@ -27,12 +29,30 @@
 const char kernel_version[] =
 	"#1 SMP PREEMPT_DYNAMIC Debian 6.1.0 (2022-12-11)";
 
+/* "6.1.0-x" as a program that knows no 3.0 wants to see it: "2.6.61-x". */
+static void release_26(char *out, size_t size, const char *release)
+{
+	unsigned major = 0, minor = 0;
+	const char *rest = release;
+
+	(void)sscanf(release, "%u.%u", &major, &minor);
+	for (int dots = 0; *rest; rest++)
+		if (*rest == '.' ? ++dots == 3 : !strchr("0123456789", *rest))
+			break;
+	snprintf(out, size, "2.6.%u%s", minor + 60, rest);
+}
+
 long sys_uname(struct task *t, struct sysargs a)
 {
 	struct utsname u = { .sysname = "Linux", .machine = "x86_64" };
 	struct uts_ns *ns = t->uts;
 
-	strncpy(u.release, kernel.conf.release, sizeof u.release - 1);
+	if ((t->personality & PER_MASK) == PER_LINUX32)
+		memcpy(u.machine, "i686", 5);
+	if (t->personality & UNAME26)
+		release_26(u.release, sizeof u.release, kernel.conf.release);
+	else
+		strncpy(u.release, kernel.conf.release, sizeof u.release - 1);
 	strncpy(u.version, kernel_version, sizeof u.version - 1);
 	mutex_acquire(&ns->lock);
 	memcpy(u.nodename, ns->nodename, sizeof u.nodename);
@@ -293,14 +313,17 @@ long sys_getrusage(struct task *t, struct sysargs a)
 
 #define PERSONALITY_QUERY 0xffffffffU
 
-/* GAP: only PER_LINUX; the flags (ADDR_NO_RANDOMIZE...) are refused, not kept.
+/*
+ * GAP: READ_IMPLIES_EXEC, MMAP_PAGE_ZERO and ADDR_COMPAT_LAYOUT are kept and
+ * shown, without effect.
  */
 long sys_personality(struct task *t, struct sysargs a)
 {
-	unsigned persona = arg_uint(a, 0);
+	unsigned persona = arg_uint(a, 0), old = t->personality;
 
-	(void)t;
-	return persona == PERSONALITY_QUERY || persona == 0 ? 0 : -EINVAL;
+	if (persona != PERSONALITY_QUERY)
+		t->personality = persona;
+	return (long)old;
 }
 
 #define SYSLOG_READ_ALL      3

@@ -180,8 +180,6 @@ static void copy_state(
 		c->sas_size = t->sas_size;
 		c->sas_flags = t->sas_flags;
 	}
-	if (!(f & CLONE_VM))
-		memcpy(&c->rseq, &t->rseq, sizeof c->rseq);
 	c->blocked = t->blocked;
 	if (t->restore_blocked)
 		c->blocked = t->saved_blocked;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 
 #include "core/log.h"
@@ -31,9 +32,12 @@
 #include "kernel/vfs/mount.h"
 #include "platform/platform.h"
 
-#define ARG_STRING_MAX     131072 /* MAX_ARG_STRLEN */
-#define ARG_SPACE_MIN      (128UL << 10)
-#define ARG_SPACE_MAX      (6UL << 20)
+#define ARG_STRING_MAX 131072 /* MAX_ARG_STRLEN */
+#define ARG_SPACE_MIN  (128UL << 10)
+#define ARG_SPACE_MAX  (6UL << 20)
+/* What a program that gains rights must not inherit: PER_CLEAR_ON_SETID. */
+#define PERSONALITY_UNSAFE \
+	(ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO)
 #define VFS_CAP_REVISION_1 0x01000000u
 #define VFS_CAP_REVISION_2 0x02000000u
 #define VFS_CAP_REVISION_3 0x03000000u
@@ -196,6 +200,9 @@ static int choose_cred(struct exec *x)
 		fc.inheritable, fc.effective, suid, &x->secure);
 	if (!x->cred)
 		return -ENOMEM;
+	x->personality = x->t->personality & ~(unsigned)READ_IMPLIES_EXEC;
+	if (x->secure)
+		x->personality &= ~(unsigned)PERSONALITY_UNSAFE;
 	/* Linux: a file that asks for capabilities it cannot have does not run.
 	 */
 	if (fc.effective && (fc.permitted & ~x->cred->permitted))
@@ -266,7 +273,6 @@ static void leave_old_mm(struct task *t)
 		copyout(t, uaddr(t->clear_tid), &zero, sizeof zero) == 0)
 		(void)futex_wake_addr(t, t->clear_tid, 1);
 	t->clear_tid = 0;
-	memset(&t->rseq, 0, sizeof t->rseq);
 }
 
 static void install_mm(struct exec *x)
@@ -339,6 +345,7 @@ static void become(struct exec *x)
 	arch_reset_fp(t);
 	t->regs_dirty = REGS_ALL;
 	t->orig_rax = (uint64_t)-1;
+	t->personality = x->personality;
 	t->step = false;
 }
 

@@ -161,7 +161,7 @@ LOCK_OPS(sighand, struct tgroup, lock)
 #define TASK_WORK_EXIT		2	/* the group exits, or exec kills this thread */
 #define TASK_WORK_STOP		4	/* join a group stop */
 #define TASK_WORK_FREEZE	8	/* runsc pause */
-#define TASK_WORK_CALL		16	/* membarrier, rseq: leave guest code once, then go on */
+#define TASK_WORK_CALL		16	/* membarrier, CPU clocks: leave guest code once, then go on */
 
 /* Progress of a call that a signal or a freeze interrupted: DESIGN "Tasks". */
 struct restart {
@@ -226,7 +226,6 @@ struct task {
 	struct { uint64_t trapno, error, cr2; } fault;	/* o: of the last exception: signal frames */
 	uint64_t robust_list;		/* o */
 	size_t robust_len;
-	struct { uint64_t addr; uint32_t len, sig; } rseq;	/* o */
 	char comm[16];			/* lc_sighand to write; readers may see a mix */
 	int pdeath_signal;		/* o, and lc_tasklist */
 	struct task *vfork_child_of;	/* the parent that waits in vfork(2); lc_tasklist */
@@ -251,7 +250,7 @@ struct task {
 	long call_nr;			/* a by convention: call being served, -1 none; debug --stacks */
 	uint64_t call_args[6];
 	bool in_execve;			/* o */
-	unsigned long personality;	/* o: personality(2) */
+	unsigned personality;		/* o: personality(2) */
 };
 
 extern _Thread_local struct task *current;	/* the task that this host thread serves, or NULL */

@@ -295,7 +295,7 @@ static int show_oom_adj(struct proc_inode *p, struct strbuf *out)
 
 static int show_personality(struct proc_inode *p, struct strbuf *out)
 {
-	sb_printf(out, "%08lx\n", p->task->personality);
+	sb_printf(out, "%08x\n", p->task->personality);
 	return 0;
 }
 
