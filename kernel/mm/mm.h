@@ -115,6 +115,8 @@ int copyout(struct task *t, uaddr_t dst, const void *src, size_t n) MUST_CHECK;
 ssize_t copyinstr(struct task *t, char *dst, uaddr_t src, size_t n) MUST_CHECK;
 /* A path name, malloc'ed (PATH_MAX rules: -ENOENT is left to the walk for ""). */
 int copyin_path(struct task *t, uaddr_t src, char **out) MUST_CHECK;
+/* A structure of @given bytes into @size: those beyond must be zero (-E2BIG), missing ones are. */
+int copyin_struct(struct task *t, void *dst, size_t size, uaddr_t src, size_t given) MUST_CHECK;
 int clear_user(struct task *t, uaddr_t dst, size_t n) MUST_CHECK;
 int mm_copyin(struct mm *mm, void *dst, uint64_t src, size_t n) MUST_CHECK;
 int mm_copyout(struct mm *mm, uint64_t dst, const void *src, size_t n) MUST_CHECK;

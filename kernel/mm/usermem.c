@@ -171,6 +171,24 @@ ssize_t copyinstr(struct task *t, char *dst, uaddr_t src, size_t n)
 	return -ENAMETOOLONG;
 }
 
+int copyin_struct(
+	struct task *t, void *dst, size_t size, uaddr_t src, size_t given)
+{
+	char tail[64];
+
+	memset(dst, 0, size);
+	for (size_t off = size; off < given; off += sizeof tail) {
+		size_t n = MIN(given - off, sizeof tail);
+
+		if (copyin(t, tail, uaddr_add(src, off), n))
+			return -EFAULT;
+		for (size_t i = 0; i < n; i++)
+			if (tail[i])
+				return -E2BIG;
+	}
+	return copyin(t, dst, src, MIN(size, given));
+}
+
 int copyin_path(struct task *t, uaddr_t src, char **out)
 {
 	char *buf = malloc(PATH_MAX), *fit;

@@ -1,8 +1,5 @@
 /*
- * sys_sched.c - scheduling parameters.
- *
- * There is no scheduler here: the host's runs our threads.  What a program sets
- * is kept and shown, and checked as Linux checks it.  sched(7) is the contract.
+ * sys_sched.c - scheduling parameters.  sched(7) is the contract.
  */
 #include <errno.h>
 #include <sched.h>
@@ -13,23 +10,18 @@
 #include "kernel/mm/mm.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/cred.h"
+#include "kernel/task/sched.h"
 #include "kernel/task/task.h"
 
-#define CAP_SYS_NICE_K   23
-#define POLICY_MASK      7
 #define RESET_ON_FORK    0x40000000
 #define SCHED_DEADLINE_K 6
 #define ATTR_SIZE_V0     48
 #define ATTR_SIZE_V1     56
 
-struct sched_attr_abi {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-	uint32_t util_min, util_max;
-};
+#define FLAG_RESET_ON_FORK 1
+#define FLAG_KEEP_POLICY   8
+#define FLAG_KEEP_PARAMS   16
+#define FLAGS_CLAMP        0x60
 
 /* A reference to the task that @pid names (0: the caller), or NULL. */
 static struct task *target(struct task *t, int pid)
@@ -37,55 +29,15 @@ static struct task *target(struct task *t, int pid)
 	return pid ? task_lookup(t->tg->pid_ns, pid) : task_get(t);
 }
 
-static bool same_user(struct task *t, struct task *of)
-{
-	const struct cred *c = task_cred(t);
-	struct cred *o = task_cred_get(of);
-	bool ok = c->euid == o->uid || c->euid == o->euid ||
-		  cred_capable(c, CAP_SYS_NICE_K);
-
-	cred_put(o);
-	return ok;
-}
-
 static int clamp_nice(int nice)
 {
 	return nice > 19 ? 19 : nice < -20 ? -20 : nice;
 }
 
-static bool is_rt(int policy)
+static long do_setscheduler(
+	struct task *t, int pid, uint32_t policy, uaddr_t param)
 {
-	return policy == SCHED_FIFO || policy == SCHED_RR;
-}
-
-static int check_policy(int policy, int prio)
-{
-	if (policy != SCHED_OTHER && policy != SCHED_BATCH &&
-		policy != SCHED_IDLE && !is_rt(policy))
-		return -EINVAL;
-	if (is_rt(policy) ? prio < 1 || prio > 99 : prio != 0)
-		return -EINVAL;
-	return 0;
-}
-
-static int set_policy(struct task *t, struct task *of, int policy, int prio)
-{
-	int err = check_policy(policy, prio);
-
-	if (err)
-		return err;
-	if (!same_user(t, of))
-		return -EPERM;
-	if (is_rt(policy) && !task_capable(t, CAP_SYS_NICE_K) &&
-		task_rlimit(of, RLIMIT_RTPRIO) < (uint64_t)prio)
-		return -EPERM;
-	of->sched_policy = policy;
-	of->sched_prio = prio;
-	return 0;
-}
-
-static long do_setscheduler(struct task *t, int pid, int policy, uaddr_t param)
-{
+	struct sched_attr_abi sa = { .policy = policy };
 	struct task *of;
 	int prio, err;
 
@@ -97,24 +49,29 @@ static long do_setscheduler(struct task *t, int pid, int policy, uaddr_t param)
 	of = target(t, pid);
 	if (!of)
 		return -ESRCH;
-	err = set_policy(t, of, policy < 0 ? of->sched_policy : policy, prio);
+	if (policy != SCHED_KEEP_POLICY && (policy & RESET_ON_FORK)) {
+		sa.policy &= ~(uint32_t)RESET_ON_FORK;
+		sa.flags = FLAG_RESET_ON_FORK;
+	}
+	sa.priority = (uint32_t)prio;
+	sa.nice = of->sched.nice;
+	err = sched_set(t, of, &sa);
 	task_put(of);
 	return err;
 }
 
 long sys_sched_setscheduler(struct task *t, struct sysargs a)
 {
-	int policy = arg_int(a, 1);
-
-	if (policy < 0)
+	if (arg_int(a, 1) < 0)
 		return -EINVAL;
 	return do_setscheduler(
-		t, arg_int(a, 0), policy & ~RESET_ON_FORK, arg_addr(a, 2));
+		t, arg_int(a, 0), arg_uint(a, 1), arg_addr(a, 2));
 }
 
 long sys_sched_setparam(struct task *t, struct sysargs a)
 {
-	return do_setscheduler(t, arg_int(a, 0), -1, arg_addr(a, 1));
+	return do_setscheduler(
+		t, arg_int(a, 0), SCHED_KEEP_POLICY, arg_addr(a, 1));
 }
 
 long sys_sched_getscheduler(struct task *t, struct sysargs a)
@@ -127,7 +84,7 @@ long sys_sched_getscheduler(struct task *t, struct sysargs a)
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	ret = of->sched_policy;
+	ret = of->sched.policy | (of->sched.reset_on_fork ? RESET_ON_FORK : 0);
 	task_put(of);
 	return ret;
 }
@@ -142,39 +99,56 @@ long sys_sched_getparam(struct task *t, struct sysargs a)
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	prio = of->sched_prio;
+	prio = of->sched.prio;
 	task_put(of);
 	return copyout(t, arg_addr(a, 1), &prio, sizeof prio);
 }
 
-/* GAP: SCHED_DEADLINE is refused (EPERM), utilisation clamps are ignored. */
+/* A later version's bytes must be zero; E2BIG tells the size that we know. */
+static int copyin_attr(struct task *t, uaddr_t u, struct sched_attr_abi *sa)
+{
+	uint32_t size, known = ATTR_SIZE_V1;
+	int err;
+
+	memset(sa, 0, sizeof *sa);
+	err = copyin(t, &size, u, sizeof size);
+	if (err)
+		return err;
+	if (!size)
+		size = ATTR_SIZE_V0;
+	err = size < ATTR_SIZE_V0 || size > PAGE_SIZE
+		      ? -E2BIG
+		      : copyin_struct(t, sa, sizeof *sa, u, size);
+	if (err == -E2BIG)
+		(void)!copyout(t, u, &known, sizeof known);
+	if (!err && (sa->flags & FLAGS_CLAMP) && size < ATTR_SIZE_V1)
+		err = -EINVAL;
+	sa->nice = clamp_nice(sa->nice);
+	return err;
+}
+
+/* GAP: no admission of deadlines, no utilisation clamps: task/sched.c. */
 long sys_sched_setattr(struct task *t, struct sysargs a)
 {
-	struct sched_attr_abi sa = { 0 };
-	uint32_t size;
+	struct sched_attr_abi sa;
 	struct task *of;
 	int err;
 
-	if (arg_int(a, 0) < 0 || arg_uint(a, 2))
+	if (arg_int(a, 0) < 0 || uaddr_null(arg_addr(a, 1)) || arg_uint(a, 2))
 		return -EINVAL;
-	err = copyin(t, &size, arg_addr(a, 1), sizeof size);
+	err = copyin_attr(t, arg_addr(a, 1), &sa);
 	if (err)
 		return err;
-	if (size == 0)
-		size = ATTR_SIZE_V0;
-	if (size < ATTR_SIZE_V0 || size > PAGE_SIZE)
-		return -E2BIG;
-	err = copyin(t, &sa, arg_addr(a, 1), MIN((size_t)size, sizeof sa));
-	if (err)
-		return err;
-	if (sa.policy == SCHED_DEADLINE_K)
-		return -EPERM;
+	if ((int)sa.policy < 0)
+		return -EINVAL;
+	if (sa.flags & FLAG_KEEP_POLICY)
+		sa.policy = SCHED_KEEP_POLICY;
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	err = set_policy(t, of, (int)sa.policy, (int)sa.priority);
-	if (!err && !is_rt((int)sa.policy))
-		of->nice = clamp_nice(sa.nice);
+	if (sa.flags & FLAG_KEEP_PARAMS)
+		sched_params(of, &sa);
+	err = sched_set(t, of, &sa);
 	task_put(of);
 	return err;
 }
@@ -191,9 +165,9 @@ long sys_sched_getattr(struct task *t, struct sysargs a)
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	sa.policy = (uint32_t)of->sched_policy;
-	sa.nice = of->nice;
-	sa.priority = (uint32_t)of->sched_prio;
+	sa.policy = (uint32_t)of->sched.policy;
+	sa.flags = of->sched.reset_on_fork ? FLAG_RESET_ON_FORK : 0;
+	sched_params(of, &sa);
 	task_put(of);
 	sa.size = MIN(size, (unsigned)ATTR_SIZE_V1);
 	return copyout(t, arg_addr(a, 1), &sa, sa.size);
@@ -204,7 +178,7 @@ long sys_sched_get_priority_max(struct task *t, struct sysargs a)
 	int policy = arg_int(a, 0);
 
 	(void)t;
-	if (is_rt(policy))
+	if (sched_is_rt(policy))
 		return 99;
 	return policy == SCHED_OTHER || policy == SCHED_BATCH ||
 			       policy == SCHED_IDLE ||
@@ -230,9 +204,9 @@ long sys_sched_rr_get_interval(struct task *t, struct sysargs a)
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	if (of->sched_policy == SCHED_RR)
+	if (of->sched.policy == SCHED_RR)
 		ts[1] = 100000000;
-	else if (of->sched_policy != SCHED_FIFO)
+	else if (of->sched.policy != SCHED_FIFO)
 		ts[1] = 4000000;
 	task_put(of);
 	return copyout(t, arg_addr(a, 1), ts, sizeof ts);
@@ -246,30 +220,19 @@ long sys_sched_yield(struct task *t, struct sysargs a)
 	return 0;
 }
 
-/* Kept and shown: the host's scheduler places our threads. */
 long sys_sched_setaffinity(struct task *t, struct sysargs a)
 {
-	uint64_t mask[2] = { 0 }, online[2];
+	uint64_t mask[2] = { 0 };
 	struct task *of;
 	int err;
 
-	err = copyin(t, mask, arg_addr(a, 2), MIN(arg_size(a, 1), sizeof mask));
+	err = copyin(t, mask, arg_addr(a, 2), MIN(arg_uint(a, 1), sizeof mask));
 	if (err)
 		return err;
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	cpus_online(online);
-	mask[0] &= online[0];
-	mask[1] &= online[1];
-	if (!same_user(t, of)) {
-		err = -EPERM;
-	} else if (!mask[0] && !mask[1]) {
-		err = -EINVAL;
-	} else {
-		of->cpu_mask[0] = mask[0];
-		of->cpu_mask[1] = mask[1];
-	}
+	err = sched_set_affinity(t, of, mask);
 	task_put(of);
 	return err;
 }
@@ -287,8 +250,7 @@ long sys_sched_getaffinity(struct task *t, struct sysargs a)
 	of = target(t, arg_int(a, 0));
 	if (!of)
 		return -ESRCH;
-	mask[0] = of->cpu_mask[0];
-	mask[1] = of->cpu_mask[1];
+	memcpy(mask, of->sched.cpu_mask, sizeof mask);
 	task_put(of);
 	err = copyout(t, arg_addr(a, 2), mask, n);
 	return err ? err : (long)n;
@@ -297,11 +259,9 @@ long sys_sched_getaffinity(struct task *t, struct sysargs a)
 /* The guest's CPUs are numbered by what sched_getaffinity(2) shows first. */
 long sys_getcpu(struct task *t, struct sysargs a)
 {
-	unsigned cpu = 0, node = 0;
-	int host = sched_getcpu(), err = 0;
+	unsigned cpu = sched_cpu(t), node = 0;
+	int err = 0;
 
-	if (host >= 0)
-		cpu = (unsigned)host % kernel.conf.ncpu;
 	if (!uaddr_null(arg_addr(a, 0)))
 		err = copyout(t, arg_addr(a, 0), &cpu, sizeof cpu);
 	if (!err && !uaddr_null(arg_addr(a, 1)))
@@ -361,24 +321,16 @@ static void get_nice(struct task *t, struct task *of, int nice, int *ret)
 {
 	(void)t;
 	(void)nice;
-	*ret = MAX(*ret, 20 - of->nice);
+	*ret = MAX(*ret, 20 - of->sched.nice);
 }
 
-static int may_set_nice(struct task *t, struct task *of, int nice)
-{
-	if (!same_user(t, of))
-		return -EPERM;
-	if (nice < of->nice && !task_capable(t, CAP_SYS_NICE_K) &&
-		(uint64_t)(20 - nice) > task_rlimit(of, RLIMIT_NICE))
-		return -EACCES;
-	return 0;
-}
-
+/* The last failure counts, whatever succeeds besides. */
 static void set_nice(struct task *t, struct task *of, int nice, int *ret)
 {
-	*ret = may_set_nice(t, of, nice);
-	if (!*ret)
-		of->nice = nice;
+	int err = sched_set_nice(t, of, nice);
+
+	if (err)
+		*ret = err;
 }
 
 long sys_getpriority(struct task *t, struct sysargs a)
@@ -404,38 +356,48 @@ long sys_setpriority(struct task *t, struct sysargs a)
 	return ret;
 }
 
-#define IOPRIO_WHO_PROCESS 1
+#define IOPRIO_WHO_PROCESS 1 /* the others follow, as PRIO_* do */
 #define IOPRIO_WHO_USER    3
-#define IOPRIO_CLASS(p)    ((p) >> 13)
 
-/* GAP: I/O priorities are checked and forgotten: ioprio_get shows "none". */
+static void set_ioprio(struct task *t, struct task *of, int ioprio, int *ret)
+{
+	int err = sched_set_ioprio(t, of, ioprio);
+
+	if (err)
+		*ret = err;
+}
+
 long sys_ioprio_set(struct task *t, struct sysargs a)
 {
-	int class = IOPRIO_CLASS(arg_int(a, 2));
-	struct task *of;
+	int which = arg_int(a, 0), ioprio = arg_int(a, 2), ret;
 
-	if (arg_int(a, 0) < IOPRIO_WHO_PROCESS ||
-		arg_int(a, 0) > IOPRIO_WHO_USER || class > 3)
+	ret = sched_set_ioprio(t, NULL, ioprio); /* asks only */
+	if (ret)
+		return ret;
+	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
 		return -EINVAL;
-	if (class == 1 && !task_capable(t, CAP_SYS_NICE_K))
-		return -EPERM;
-	if (arg_int(a, 0) != IOPRIO_WHO_PROCESS)
-		return 0;
-	of = target(t, arg_int(a, 1));
-	task_put(of);
-	return of ? 0 : -ESRCH;
+	if (!for_each_named(t, which - IOPRIO_WHO_PROCESS, arg_int(a, 1),
+		    set_ioprio, ioprio, &ret))
+		return -ESRCH;
+	return ret;
+}
+
+/* One process shows what it was given; several, the best that applies. */
+static void get_ioprio(struct task *t, struct task *of, int which, int *ret)
+{
+	(void)t;
+	*ret = which == IOPRIO_WHO_PROCESS ? of->sched.ioprio
+					   : MIN(*ret, sched_ioprio(of));
 }
 
 long sys_ioprio_get(struct task *t, struct sysargs a)
 {
-	struct task *of;
+	int which = arg_int(a, 0), ret = INT32_MAX;
 
-	if (arg_int(a, 0) < IOPRIO_WHO_PROCESS ||
-		arg_int(a, 0) > IOPRIO_WHO_USER)
+	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
 		return -EINVAL;
-	if (arg_int(a, 0) != IOPRIO_WHO_PROCESS)
-		return 0;
-	of = target(t, arg_int(a, 1));
-	task_put(of);
-	return of ? 0 : -ESRCH;
+	if (!for_each_named(t, which - IOPRIO_WHO_PROCESS, arg_int(a, 1),
+		    get_ioprio, which, &ret))
+		return -ESRCH;
+	return ret;
 }

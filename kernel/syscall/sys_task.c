@@ -74,25 +74,6 @@ long sys_clone(struct task *t, struct sysargs a)
 	return task_clone(t, &c);
 }
 
-/* Bytes beyond what we know must be zero: copy_struct_from_user() of Linux. */
-static int copyin_struct(
-	struct task *t, void *dst, size_t size, uaddr_t src, size_t given)
-{
-	char tail[64];
-
-	memset(dst, 0, size);
-	for (size_t off = size; off < given; off += sizeof tail) {
-		size_t n = MIN(given - off, sizeof tail);
-
-		if (copyin(t, tail, uaddr_add(src, off), n))
-			return -EFAULT;
-		for (size_t i = 0; i < n; i++)
-			if (tail[i])
-				return -E2BIG;
-	}
-	return copyin(t, dst, src, MIN(size, given));
-}
-
 static int copyin_set_tid(struct task *t, struct clone_args_k *c)
 {
 	int32_t tid;

@@ -184,11 +184,6 @@ static void copy_state(
 	if (t->restore_blocked)
 		c->blocked = t->saved_blocked;
 	memcpy(c->comm, t->comm, sizeof c->comm);
-	memcpy(c->cpu_mask, t->cpu_mask, sizeof c->cpu_mask);
-	c->nice = t->nice;
-	c->sched_policy = t->sched_policy;
-	c->sched_prio = t->sched_prio;
-	c->timer_slack = t->timer_slack;
 	c->thp_disable = t->thp_disable;
 	c->tsc_mode = t->tsc_mode;
 	c->personality = t->personality;
@@ -309,7 +304,9 @@ static int make_child(
 	tgroup_put(tg);
 	if (!c)
 		return -ENOMEM;
-	ret = copy_resources(t, c, a->flags);
+	ret = sched_fork(&t->sched, &c->sched);
+	if (!ret)
+		ret = copy_resources(t, c, a->flags);
 	if (!ret) {
 		copy_state(t, c, a);
 		ret = platform->pctx_new(&c->mm->as, t->pctx, &c->pctx);

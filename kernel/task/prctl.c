@@ -264,12 +264,6 @@ static long get_auxv(struct task *t, const uint64_t *arg)
 	return (long)size;
 }
 
-static long set_timer_slack(struct task *t, uint64_t ns)
-{
-	t->timer_slack = (int64_t)ns > 0 ? ns : 50000;
-	return 0;
-}
-
 static bool any(const uint64_t *arg, int from)
 {
 	for (int i = from; i < 4; i++)
@@ -323,9 +317,10 @@ long task_prctl(struct task *t, int op, const uint64_t *arg)
 	case PR_SET_SECUREBITS:
 		return set_securebits(t, arg[0]);
 	case PR_SET_TIMERSLACK:
-		return set_timer_slack(t, arg[0]);
+		sched_set_slack(t, (int64_t)arg[0] > 0 ? arg[0] : 0);
+		return 0;
 	case PR_GET_TIMERSLACK:
-		return (long)MIN(t->timer_slack, (uint64_t)INT64_MAX);
+		return (long)MIN(t->sched.slack, (uint64_t)INT64_MAX);
 	case PR_MCE_KILL_GET:
 		return any(arg, 0) ? -EINVAL : PR_MCE_KILL_DEFAULT;
 	case PR_SET_MM:

@@ -241,8 +241,7 @@ struct task *task_new(struct tgroup *tg)
 	t->restart.deadline = NO_DEADLINE;
 	t->sas_flags = SS_DISABLE;
 	t->tsc_mode = 1; /* PR_TSC_ENABLE */
-	t->timer_slack = 50000;
-	cpus_online(t->cpu_mask);
+	sched_init(&t->sched);
 	atomic_store(&t->start_time, mono_now());
 	return t;
 }

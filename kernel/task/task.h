@@ -23,6 +23,7 @@
 #include "core/timer.h"
 #include "core/uaddr.h"
 #include "core/waitq.h"
+#include "kernel/task/sched.h"
 #include "kernel/task/signal.h"
 #include "kernel/vfs/path.h"
 #include "platform/regs.h"
@@ -231,10 +232,7 @@ struct task {
 	struct task *vfork_child_of;	/* the parent that waits in vfork(2); lc_tasklist */
 	struct waitq vfork_waitq;	/* the child woke us */
 	atomic_bool vfork_done;
-	int nice;			/* a: kept, shown, no effect */
-	int sched_policy, sched_prio;
-	uint64_t cpu_mask[2];		/* sched_setaffinity(2): kept and shown; never a CPU that is not there */
-	uint64_t timer_slack;
+	struct sched sched;		/* a: kept, shown, no effect */
 	int exit_code;			/* o: wait(2) form */
 	int thp_disable, tsc_mode;
 	_Atomic int64_t utime, stime;	/* a: ns */

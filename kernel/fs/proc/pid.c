@@ -336,7 +336,7 @@ static int show_sched(struct proc_inode *p, struct strbuf *out)
 		"policy                                       :"
 		"    %21d\nprio                                         :"
 		"    %21d\n",
-		t->sched_policy, 120 + t->nice);
+		t->sched.policy, 120 + t->sched.nice);
 	return 0;
 }
 
@@ -414,7 +414,7 @@ static int show_timerslack(struct proc_inode *p, struct strbuf *out)
 
 	if (t != current && !task_capable(current, CAP_SYS_NICE))
 		return -EPERM;
-	sb_printf(out, "%llu\n", (unsigned long long)t->timer_slack);
+	sb_printf(out, "%llu\n", (unsigned long long)t->sched.slack);
 	return 0;
 }
 
@@ -432,7 +432,7 @@ static int store_timerslack(
 		end++;
 	if (*end || end == text || *text == '-' || errno)
 		return -EINVAL;
-	p->task->timer_slack = ns ? ns : 50000;
+	sched_set_slack(p->task, ns);
 	return 0;
 }
 

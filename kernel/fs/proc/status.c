@@ -166,8 +166,9 @@ int proc_show_stat(struct proc_inode *p, struct strbuf *out)
 		(unsigned long long)tg->minflt,
 		(unsigned long long)tg->child_minflt,
 		(unsigned long long)tg->majflt, ticks(user), ticks(sys),
-		ticks(tg->child_utime), ticks(tg->child_stime), 20 + t->nice,
-		t->nice, o.nthreads, ticks(t->start_time - kernel.boot_time));
+		ticks(tg->child_utime), ticks(tg->child_stime),
+		20 + t->sched.nice, t->sched.nice, o.nthreads,
+		ticks(t->start_time - kernel.boot_time));
 	sb_printf(out,
 		"%llu %llu %llu %llu %llu %llu 0 0 %llu %llu %llu %llu "
 		"0 0 0 %d 0 %d %d 0 0 0 ",
@@ -179,7 +180,7 @@ int proc_show_stat(struct proc_inode *p, struct strbuf *out)
 		(unsigned long long)(o.blocked & 0x7fffffff),
 		(unsigned long long)(o.ignored & 0x7fffffff),
 		(unsigned long long)(o.caught & 0x7fffffff), o.exit_signal,
-		t->sched_prio, t->sched_policy);
+		t->sched.prio, t->sched.policy);
 	sb_printf(out, "%llu %llu %llu %llu %llu %llu %llu %d\n",
 		(unsigned long long)s.data_start,
 		(unsigned long long)s.data_end, (unsigned long long)s.brk,
@@ -309,17 +310,18 @@ static void show_cpu_mask(struct task *t, struct strbuf *out)
 	sb_puts(out, "Cpus_allowed:\t");
 	if (n > 64)
 		sb_printf(out, "%08llx,%08llx,",
-			(unsigned long long)(t->cpu_mask[1] >> 32),
-			(unsigned long long)(t->cpu_mask[1] & 0xffffffff));
+			(unsigned long long)(t->sched.cpu_mask[1] >> 32),
+			(unsigned long long)(t->sched.cpu_mask[1] &
+					     0xffffffff));
 	if (n > 32)
 		sb_printf(out, "%08llx,",
-			(unsigned long long)(t->cpu_mask[0] >> 32));
+			(unsigned long long)(t->sched.cpu_mask[0] >> 32));
 	sb_printf(out, n > 32 ? "%08llx" : "%llx",
-		(unsigned long long)(t->cpu_mask[0] & 0xffffffff));
+		(unsigned long long)(t->sched.cpu_mask[0] & 0xffffffff));
 	sb_puts(out, "\nCpus_allowed_list:\t");
 	for (unsigned i = 0, j; i < n && i < 128; i = j + 1) {
-		for (j = i;
-			j < n && j < 128 && t->cpu_mask[j / 64] >> (j % 64) & 1;
+		for (j = i; j < n && j < 128 &&
+			    t->sched.cpu_mask[j / 64] >> (j % 64) & 1;
 			j++)
 			;
 		if (j == i)
