@@ -194,6 +194,12 @@ uint64_t mm_rss(struct mm *mm)
 	return n;
 }
 
+/* max_rss is brought up to date where pages go, not where they come. */
+uint64_t mm_peak_rss(struct mm *mm)
+{
+	return MAX(mm_rss(mm), (uint64_t)atomic_load(&mm->max_rss));
+}
+
 /* Of a private mapping of a file the pages that were written; all without a
  * file. */
 static bool is_anon(const struct mapping *m, bool shared, pte_t pte)
@@ -231,6 +237,7 @@ static void fill_info(struct vma_info *i, const struct vma *v)
 		.prot = v->prot,
 		.shared = v->flags & VM_SHARED,
 		.grows_down = v->flags & VM_GROWSDOWN,
+		.locked = v->flags & VM_LOCKED,
 		.flags = v->flags,
 		.file = v->file,
 		.name = v->name,

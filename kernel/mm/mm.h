@@ -150,7 +150,7 @@ int copyin_iovec(struct task *t, uaddr_t iov, int n, struct uio_seg **seg, size_
 struct vma_info {
 	uint64_t start, end, off, dev, ino;
 	int prot;
-	bool shared, grows_down;
+	bool shared, grows_down, locked;
 	unsigned flags;
 	struct file *file;		/* borrowed during the call */
 	const char *name;
@@ -164,6 +164,7 @@ struct mm_resident { uint64_t anon, file, shmem; };	/* pages */
 struct mm_resident mm_resident(struct mm *mm);		/* walks all of it */
 /* Words of /proc/PID/pagemap for the @n pages from @start on. */
 void mm_pagemap(struct mm *mm, uint64_t start, uint64_t *word, size_t n);
+uint64_t mm_peak_rss(struct mm *mm);	/* the most that there ever were */
 
 /* Memory of the sandbox. */
 int memfile_init(uint64_t limit_bytes) MUST_CHECK;	/* after phys_init() */

@@ -305,9 +305,11 @@ long sys_getrusage(struct task *t, struct sysargs a)
 		return -EINVAL;
 	}
 	usage_time(&r, user, sys);
-	if (arg_int(a, 0) != RUSAGE_CHILDREN)
-		r.maxrss = (int64_t)(atomic_load(&t->mm->max_rss) *
-				     (PAGE_SIZE / 1024));
+	if (arg_int(a, 0) != RUSAGE_CHILDREN) {
+		task_note_rss(t);
+		r.maxrss = (int64_t)atomic_load(&tg->maxrss);
+	}
+	r.maxrss *= PAGE_SIZE / 1024;
 	return copyout(t, arg_addr(a, 1), &r, sizeof r);
 }
 

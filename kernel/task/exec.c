@@ -267,6 +267,7 @@ static void leave_old_mm(struct task *t)
 
 	if (!t->mm)
 		return;
+	task_note_rss(t);
 	futex_exit_robust(t);
 	t->robust_list = 0;
 	if (t->clear_tid && atomic_load(&t->mm->ref.n) > 1 &&

@@ -29,7 +29,8 @@
 
 static void sums_of_child(struct tgroup *parent, struct tgroup *tg)
 {
-	uint64_t rss = atomic_load(&tg->child_maxrss);
+	uint64_t rss =
+		MAX(atomic_load(&tg->maxrss), atomic_load(&tg->child_maxrss));
 
 	atomic_fetch_add(&parent->child_utime,
 		tgroup_utime(tg) + atomic_load(&tg->child_utime));
@@ -235,9 +236,8 @@ static void exit_memory(struct task *t)
 		copyout(t, uaddr(t->clear_tid), &zero, sizeof zero) == 0)
 		(void)futex_wake_addr(t, t->clear_tid, 1);
 	t->clear_tid = 0;
-	if (atomic_load(&t->mm->max_rss) > atomic_load(&t->tg->child_maxrss))
-		atomic_store(
-			&t->tg->child_maxrss, atomic_load(&t->mm->max_rss));
+	if (t->tg->nthreads == 0)
+		task_note_rss(t);
 }
 
 HOLDS(lc_tasklist)

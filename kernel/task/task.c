@@ -435,6 +435,16 @@ void task_update_times(struct task *t)
 		atomic_store(&t->stime, ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec);
 }
 
+void task_note_rss(struct task *t)
+{
+	uint64_t now = mm_peak_rss(t->mm);
+	uint64_t was = atomic_load(&t->tg->maxrss);
+
+	while (now > was &&
+		!atomic_compare_exchange_weak(&t->tg->maxrss, &was, now))
+		;
+}
+
 int64_t tgroup_utime(struct tgroup *tg)
 {
 	int64_t sum = atomic_load(&tg->dead_utime);

@@ -150,7 +150,8 @@ struct tgroup {
 	_Atomic int64_t start_time;	/* a: CLOCK_MONOTONIC ns */
 	/* a: sums over ended threads, and over waited-for children */
 	_Atomic int64_t dead_utime, dead_stime, child_utime, child_stime;
-	_Atomic uint64_t child_maxrss, minflt, majflt, child_minflt, child_majflt, nvcsw, nivcsw;
+	_Atomic uint64_t maxrss, child_maxrss;	/* a: pages, of former address spaces; of children */
+	_Atomic uint64_t minflt, majflt, child_minflt, child_majflt, nvcsw, nivcsw;
 	_Atomic int oom_score_adj;	/* a */
 	atomic_uint membarrier;		/* a: MEMBARRIER_CMD_REGISTER_* done since execve */
 	_Atomic uint64_t io_rchar, io_wchar, io_syscr, io_syscw;
@@ -253,6 +254,8 @@ struct task {
 
 extern _Thread_local struct task *current;	/* the task that this host thread serves, or NULL */
 
+/* The address space of @t may be let go of: its size counts for getrusage(2). */
+void task_note_rss(struct task *t);
 /* Brings utime and stime of the calling task up to date. */
 void task_update_times(struct task *t);
 struct task *task_get(struct task *t);

@@ -59,7 +59,7 @@ static void fill_result(struct tgroup *c, struct wait_result *r)
 	cred_put(cred);
 	r->utime = tgroup_utime(c) + atomic_load(&c->child_utime);
 	r->stime = tgroup_stime(c) + atomic_load(&c->child_stime);
-	r->maxrss = atomic_load(&c->child_maxrss);
+	r->maxrss = MAX(atomic_load(&c->maxrss), atomic_load(&c->child_maxrss));
 	r->minflt = atomic_load(&c->minflt) + atomic_load(&c->child_minflt);
 	r->majflt = atomic_load(&c->majflt) + atomic_load(&c->child_majflt);
 	r->nvcsw = atomic_load(&c->nvcsw);

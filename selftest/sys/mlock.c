@@ -1,4 +1,5 @@
 /* mlock.c - mlock(2), mlock2(2), munlock(2), mlockall(2). */
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -54,4 +55,34 @@ TEST(mlock, mlockall_flags)
 	SEE(mlockall(8));
 	SEE(mlockall(4));
 	SEE(munlockall());
+}
+
+/* The Locked line of the region that begins at @p, in kB; -1: no such region. */
+static long locked_kb(const char *p)
+{
+	char line[512], head[32];
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool here = false;
+	long kb = -1;
+
+	snprintf(head, sizeof head, "%lx-", (unsigned long)p);
+	while (kb < 0 && fgets(line, sizeof line, f)) {
+		if (strncmp(line, head, strlen(head)) == 0)
+			here = true;
+		if (here)
+			(void)sscanf(line, "Locked: %ld", &kb);
+	}
+	fclose(f);
+	return kb;
+}
+
+TEST(mlock, smaps_shows_it)
+{
+	char *p = mmap(NULL, 4 * PG, RW, ANON, -1, 0);
+
+	memset(p, 1, 4 * PG);
+	SEE(locked_kb(p));
+	SEE(mlock(p, 2 * PG));
+	SEE(locked_kb(p));
+	SEE(locked_kb(p + 2 * PG));
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -348,4 +349,68 @@ TEST(sched, names_of_the_system)
 	SEE(syscall(SYS_uname, bad_addr));
 	SEE(syscall(SYS_sethostname, "x", -1));
 	SEE(syscall(SYS_sethostname, "x", 65));
+}
+
+#define BIG (40L << 20)
+
+static bool about_big(long kb)
+{
+	return kb >= BIG / 1024 && kb < 2 * BIG / 1024;
+}
+
+static int use_memory(bool again)
+{
+	char *p = mmap(NULL, BIG, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | (again ? MAP_POPULATE : 0), -1,
+		0);
+	struct rusage r;
+
+	if (!again)
+		memset(p, 1, BIG);
+	getrusage(RUSAGE_SELF, &r);
+	if (!about_big(r.ru_maxrss))
+		return 1;
+	munmap(p, BIG);
+	getrusage(RUSAGE_SELF, &r);
+	return about_big(r.ru_maxrss) ? 0 : 2;
+}
+
+static int touch_it(void)
+{
+	return use_memory(false);
+}
+
+static int populate_it(void)
+{
+	return use_memory(true);
+}
+
+/* The memory goes with the old program; the process has used it all the same.
+ */
+static int exec_after(void)
+{
+	memset(mmap(NULL, BIG, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		1, BIG);
+	execl("/bin/true", "true", NULL);
+	return 9;
+}
+
+TEST(getrusage, the_most_memory_ever)
+{
+	struct rusage r;
+	int status;
+
+	SEE(in_child(touch_it));
+	getrusage(RUSAGE_CHILDREN, &r);
+	SEE(about_big(r.ru_maxrss));
+	getrusage(RUSAGE_SELF, &r);
+	SEE(about_big(r.ru_maxrss));
+	SEE(in_child(populate_it));
+	fflush(stdout);
+	if (fork() == 0)
+		_exit(exec_after());
+	wait4(-1, &status, 0, &r);
+	SEE(status);
+	SEE(about_big(r.ru_maxrss));
 }

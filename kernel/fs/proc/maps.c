@@ -23,7 +23,7 @@ struct maps {
 	char *buf;        /* PATH_MAX */
 	bool detail;
 	struct vma_info sum; /* rollup */
-	uint64_t first, last;
+	uint64_t first, last, locked;
 };
 
 static void show_escaped(struct strbuf *out, const char *s)
@@ -77,8 +77,8 @@ static unsigned long long kb(uint64_t pages)
 	return (unsigned long long)pages * 4;
 }
 
-static void show_counts(
-	struct strbuf *out, const struct vma_info *v, bool rollup)
+static void show_counts(struct strbuf *out, const struct vma_info *v,
+	bool rollup, uint64_t locked)
 {
 	uint64_t clean = v->rss - MIN(v->dirty, v->rss);
 
@@ -106,7 +106,7 @@ static void show_counts(
 		"FilePmdMapped:  %8u kB\nShared_Hugetlb: %8u kB\n"
 		"Private_Hugetlb: %7u kB\nSwap:           %8u kB\n"
 		"SwapPss:        %8u kB\nLocked:         %8llu kB\n",
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0ULL);
+		0, 0, 0, 0, 0, 0, 0, 0, 0, kb(locked));
 }
 
 static int show_smap(void *arg, const struct vma_info *v)
@@ -118,12 +118,13 @@ static int show_smap(void *arg, const struct vma_info *v)
 		"Size:           %8llu kB\n"
 		"KernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n",
 		(unsigned long long)(v->end - v->start) / 1024, 4, 4);
-	show_counts(m->out, v, false);
-	sb_printf(m->out, "THPeligible:    %8u\nVmFlags: %s%s%s%s%s%s%s\n", 0,
+	show_counts(m->out, v, false, v->locked ? v->rss : 0);
+	sb_printf(m->out, "THPeligible:    %8u\nVmFlags: %s%s%s%s%s%s%s%s\n", 0,
 		v->prot & PROT_READ ? "rd " : "",
 		v->prot & PROT_WRITE ? "wr " : "",
 		v->prot & PROT_EXEC ? "ex " : "", v->shared ? "sh " : "",
-		"mr mw me ", v->grows_down ? "gd " : "", "sd ");
+		"mr mw me ", v->grows_down ? "gd " : "", v->locked ? "lo " : "",
+		"sd ");
 	return m->out->cut ? -ENOSPC : 0;
 }
 
@@ -138,6 +139,7 @@ static int add_up(void *arg, const struct vma_info *v)
 	m->sum.anon += v->anon;
 	m->sum.hosted += v->hosted;
 	m->sum.dirty += v->dirty;
+	m->locked += v->locked ? v->rss : 0;
 	return 0;
 }
 
@@ -186,7 +188,7 @@ int proc_show_rollup(struct proc_inode *p, struct strbuf *out)
 	sb_printf(out, "%08llx-%08llx ---p 00000000 00:00 0",
 		(unsigned long long)m.first, (unsigned long long)m.last);
 	sb_printf(out, "%*s[rollup]\n", 22, "");
-	show_counts(out, &m.sum, true);
+	show_counts(out, &m.sum, true, m.locked);
 	return 0;
 }
 

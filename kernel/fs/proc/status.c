@@ -130,7 +130,7 @@ static void sizes_read(struct task *t, struct sizes *s)
 		.env_end = mm->env_end };
 	mm_map_read_done(mm);
 	s->rss = mm_rss(mm);
-	s->hwm = MAX((uint64_t)atomic_load(&mm->max_rss), s->rss);
+	s->hwm = MAX(mm_peak_rss(mm), s->rss);
 	mm_put(mm);
 }
 
