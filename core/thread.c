@@ -26,6 +26,11 @@
 #define STACK_DEFAULT (128 * 1024)
 #endif
 
+#ifndef PR_FUTEX_HASH
+#define PR_FUTEX_HASH           78
+#define PR_FUTEX_HASH_SET_SLOTS 1
+#endif
+
 enum { PARK_IDLE, PARK_WOKEN, PARK_ASLEEP };
 
 int host_futex_wait(atomic_uint *word, unsigned expected, int64_t deadline)
@@ -50,6 +55,16 @@ int host_futex_wake(atomic_uint *word, int n)
 {
 	return (int)syscall(
 		SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n);
+}
+
+/*
+ * Since 6.16 a process has futex buckets of its own, 16 on two CPUs: with
+ * thousands of parked threads each wake-up would walk a long chain.  The table
+ * of the whole machine is larger.  Older hosts refuse and have that one only.
+ */
+void thread_many(void)
+{
+	(void)prctl(PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS, 0, 0, 0);
 }
 
 void park_init(struct park *p)

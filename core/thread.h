@@ -36,6 +36,8 @@ int thread_start(void (*fn)(void *arg), void *arg, const char *name, size_t stac
  * inherits the CPU that its creator is pinned to, and should not.
  */
 extern void (*thread_on_start)(void);
+/* For a process that may come to have thousands of threads; before there are any. */
+void thread_many(void);
 
 /* FUTEX_WAIT/WAKE on a host word, private.  wait: 0, -EAGAIN, -ETIMEDOUT, -EINTR */
 int host_futex_wait(atomic_uint *word, unsigned expected, int64_t deadline);

@@ -28,6 +28,7 @@
 #include "core/log.h"
 #include "core/own.h"
 #include "core/str.h"
+#include "core/thread.h"
 #include "platform/phys.h"
 #include "platform/platform.h"
 
@@ -177,6 +178,7 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 	if (attached)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
+	thread_many();
 	if (log_user_fd() < 0)
 		log_set_user(dup(2), LOG_TEXT);
 	b.id = argv[i];

@@ -23,6 +23,8 @@
 #define NT_X86_XSTATE 0x202
 #endif
 
+#define ASK_SHARE   16
+#define ASK_MAX     1000000000
 #define FXSAVE_SIZE 512
 #define FP_MAX      16384
 
@@ -157,6 +159,27 @@ int tracee_reset_fp(pid_t tid)
 }
 
 /*
+ * How much of the time in guest code was CPU time.  The host adds up all
+ * threads of the stub to answer: with thousands that takes long, so the answer
+ * serves for ASK_SHARE times as long as it took.
+ */
+static double cpu_share(struct aspace_host *s, long long now, long long all)
+{
+	long long until = atomic_load(&s->share_until), cpu;
+	double share = 1;
+
+	if (now < until || !atomic_compare_exchange_strong(
+				   &s->share_until, &until, now + ASK_MAX))
+		return atomic_load(&s->cpu_share); /* or another asks */
+	cpu = process_cpu_ns(s);
+	if (cpu >= 0 && cpu < all)
+		share = (double)cpu / (double)all;
+	atomic_store(&s->cpu_share, share);
+	atomic_store(&s->share_until, now + (mono_now() - now) * ASK_SHARE);
+	return share;
+}
+
+/*
  * The host tells the CPU time of a stub process, not of one thread in it: a
  * context gets the share of it that it has of the time which all of them
  * spent in guest code.  Never less than what was said before.
@@ -167,11 +190,9 @@ int64_t ptrace_pctx_cpu_ns(struct pctx *c)
 	long long live = since && now > since ? now - since : 0;
 	long long mine = atomic_load(&c->wall) + live;
 	long long all = atomic_load(&c->stub->wall) + live;
-	long long cpu = process_cpu_ns(c->stub);
 	long long seen = atomic_load(&c->cpu_seen);
 
-	if (cpu >= 0 && cpu < all)
-		mine = (long long)((double)mine * (double)cpu / (double)all);
+	mine = (long long)((double)mine * cpu_share(c->stub, now, all));
 	while (mine > seen)
 		if (atomic_compare_exchange_weak(&c->cpu_seen, &seen, mine))
 			return mine;

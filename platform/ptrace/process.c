@@ -472,6 +472,8 @@ static void process_renew(struct aspace_host *s)
 	s->listed = false;
 	s->cpu_base += MAX(cpu, 0);
 	atomic_store(&s->wall, 0);
+	atomic_store(&s->cpu_share, 1);
+	atomic_store(&s->share_until, 0);
 	stubs_lock(s);
 	s->parked = false;
 	s->used = true;

@@ -35,6 +35,8 @@ struct aspace_host {			/* a stub process */
 	int64_t cpu_base;		/* I while in use: CPU time of its former life */
 	atomic_bool killed;		/* a: by us, or found dead */
 	atomic_llong wall;		/* a: ns that all its threads spent in guest code */
+	_Atomic double cpu_share;	/* a: CPU time a unit of wall, when it was last asked for */
+	atomic_llong share_until;	/* a: when to ask again */
 	struct list link;		/* in the pool: lc_stubpool */
 };
 LOCK_OPS(stubs, struct aspace_host, lock)
