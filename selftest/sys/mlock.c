@@ -57,7 +57,8 @@ TEST(mlock, mlockall_flags)
 	SEE(munlockall());
 }
 
-/* The Locked line of the region that begins at @p, in kB; -1: no such region. */
+/* The Locked line of the region that begins at @p, in kB; -1: no such region.
+ */
 static long locked_kb(const char *p)
 {
 	char line[512], head[32];
