@@ -450,13 +450,14 @@ int user_pin(struct mm *mm, uint64_t addr, bool write, paddr_t *pa)
 int user_futex_key(struct mm *mm, uint64_t addr, paddr_t *pa)
 {
 	struct vma *v;
-	bool shared;
+	bool mapped, shared;
 
 	mm_map_read(mm);
 	v = vma_find(mm, addr);
-	shared = v && v->start <= addr && (v->flags & VM_SHARED);
+	mapped = v && v->start <= addr;
+	shared = mapped && (v->flags & VM_SHARED);
 	mm_map_read_done(mm);
-	if (!v)
+	if (!mapped)
 		return -EFAULT;
 	if (!shared)
 		return 0;

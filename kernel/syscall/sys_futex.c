@@ -15,7 +15,8 @@
 static bool takes_timeout(int cmd)
 {
 	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET ||
-	       cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2;
+	       cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2 ||
+	       cmd == FUTEX_WAIT_REQUEUE_PI;
 }
 
 /* FUTEX_WAIT's time-out is relative; the others are absolute, of a clock. */
@@ -39,8 +40,7 @@ static int read_deadline(struct task *t, uaddr_t utime, struct futex_op *f)
 	return 0;
 }
 
-/* GAP: FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are not there (ENOSYS).
- */
+/* GAP: a lock with an owner passes no priority on: task/futex_pi.c. */
 long sys_futex(struct task *t, struct sysargs a)
 {
 	int op = arg_int(a, 1);
@@ -56,7 +56,7 @@ long sys_futex(struct task *t, struct sysargs a)
 	int err;
 
 	if (f.realtime && f.op != FUTEX_WAIT && f.op != FUTEX_WAIT_BITSET &&
-		f.op != FUTEX_LOCK_PI2)
+		f.op != FUTEX_LOCK_PI2 && f.op != FUTEX_WAIT_REQUEUE_PI)
 		return -ENOSYS;
 	if (takes_timeout(f.op)) {
 		err = read_deadline(t, arg_addr(a, 3), &f);

@@ -269,6 +269,7 @@ static void leave_old_mm(struct task *t)
 		return;
 	task_note_rss(t);
 	futex_exit_robust(t);
+	futex_exit_pi(t);
 	t->robust_list = 0;
 	if (t->clear_tid && atomic_load(&t->mm->ref.n) > 1 &&
 		copyout(t, uaddr(t->clear_tid), &zero, sizeof zero) == 0)

@@ -232,6 +232,7 @@ static void exit_memory(struct task *t)
 	if (!t->mm)
 		return;
 	futex_exit_robust(t);
+	futex_exit_pi(t);
 	if (t->clear_tid && atomic_load(&t->mm->ref.n) > 1 &&
 		copyout(t, uaddr(t->clear_tid), &zero, sizeof zero) == 0)
 		(void)futex_wake_addr(t, t->clear_tid, 1);

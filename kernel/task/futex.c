@@ -11,13 +11,12 @@
  * then sets w->woken, which is the last that it touches; only then may the
  * waiter's stack frame go.
  *
- * Locks.  One bucket, or two in order of address (bucket_lock_two).  The word
+ * Locks.  One bucket, or two in order of address (futex_lock_two).  The word
  * is read under the bucket's lock with the non-faulting accessors; when its
  * page is missing the lock is dropped, the page faulted in, and all begins
  * anew.
  *
- * Limits.  GAP: priority inheritance passes no priority on (there are none),
- * and FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI return ENOSYS.
+ * Locks with an owner are in futex_pi.c.
  */
 #include "kernel/task/futex.h"
 
@@ -29,72 +28,48 @@
 #include "core/list.h"
 #include "core/lock.h"
 #include "kernel/mm/mm.h"
+#include "kernel/task/futex_int.h"
 #include "kernel/task/task.h"
 
-#define NBUCKETS     256
 #define ROBUST_LIMIT 2048
 
-struct futex_key {
-	struct mm *mm; /* NULL: shared */
-	uint64_t addr; /* guest address, or physical */
-};
-
-struct futex_waiter {
-	struct list link;
-	struct futex_key key;
-	uint32_t bitset;
-	bool pi; /* waits in FUTEX_LOCK_PI: handed over, not woken */
-	struct task *task;
-	struct bucket *_Atomic bucket; /* moves by requeue */
-	atomic_bool woken;
-	int index; /* futex_waitv */
-};
-
-struct bucket {
-	struct mutex lock;
-	struct list waiters GUARDED_BY(lc_fbucket);
-	atomic_int n; /* a: lets a wake-up skip the lock */
-};
-LOCK_OPS(fbucket, struct bucket, lock)
-
-static struct bucket buckets[NBUCKETS];
+struct bucket futex_buckets[FUTEX_NBUCKETS];
 
 void futex_init(void)
 {
-	for (int i = 0; i < NBUCKETS; i++) {
-		mutex_init(&buckets[i].lock, &lc_fbucket);
-		list_init(&buckets[i].waiters);
+	for (int i = 0; i < FUTEX_NBUCKETS; i++) {
+		mutex_init(&futex_buckets[i].lock, &lc_fbucket);
+		list_init(&futex_buckets[i].waiters);
 	}
 }
 
-static struct bucket *bucket_of(const struct futex_key *k)
+struct bucket *futex_bucket(const struct futex_key *k)
 {
 	uint64_t h = (k->addr >> 2) ^ ((uintptr_t)k->mm >> 6);
 
 	h *= 0x9e3779b97f4a7c15ULL;
-	return &buckets[h >> 56];
+	return &futex_buckets[h >> 56];
 }
 
 ACQUIRES(lc_fbucket)
-LOCKS_UNCHECKED static void bucket_lock_two(struct bucket *a, struct bucket *b)
+LOCKS_UNCHECKED void futex_lock_two(struct bucket *a, struct bucket *b)
 {
 	mutex_acquire_two(&a->lock, &b->lock);
 }
 
 RELEASES(lc_fbucket)
 LOCKS_UNCHECKED
-static void bucket_unlock_two(struct bucket *a, struct bucket *b)
+void futex_unlock_two(struct bucket *a, struct bucket *b)
 {
 	mutex_release_two(&a->lock, &b->lock);
 }
 
-static bool key_equal(const struct futex_key *a, const struct futex_key *b)
+bool futex_key_equal(const struct futex_key *a, const struct futex_key *b)
 {
 	return a->mm == b->mm && a->addr == b->addr;
 }
 
-/* The key of @addr; released with key_put(). */
-static int key_get(
+int futex_key_get(
 	struct task *t, uint64_t addr, bool shared, struct futex_key *k)
 {
 	paddr_t pa;
@@ -113,13 +88,13 @@ static int key_get(
 	return err < 0 ? err : 0;
 }
 
-static void key_put(struct futex_key *k)
+void futex_key_put(struct futex_key *k)
 {
 	if (!k->mm)
 		frame_put(k->addr & PAGE_MASK);
 }
 
-static void waiter_queue(struct bucket *b, struct futex_waiter *w)
+void futex_queue(struct bucket *b, struct futex_waiter *w)
 {
 	atomic_store(&w->bucket, b);
 	atomic_fetch_add(&b->n, 1);
@@ -127,7 +102,7 @@ static void waiter_queue(struct bucket *b, struct futex_waiter *w)
 }
 
 /* @w is gone for its owner once w->woken is set: nothing touches it after. */
-static void waiter_wake(struct bucket *b, struct futex_waiter *w)
+void futex_wake_waiter(struct bucket *b, struct futex_waiter *w)
 {
 	struct task *t = task_get(w->task);
 
@@ -138,8 +113,7 @@ static void waiter_wake(struct bucket *b, struct futex_waiter *w)
 	task_put(t);
 }
 
-/* Takes @w off its queue.  True when it had been woken already. */
-static bool waiter_unqueue(struct futex_waiter *w)
+bool futex_unqueue(struct futex_waiter *w)
 {
 	for (;;) {
 		struct bucket *b = atomic_load(&w->bucket);
@@ -160,7 +134,7 @@ static bool waiter_unqueue(struct futex_waiter *w)
 	}
 }
 
-static int wait_woken(struct task *t, struct futex_waiter *w, int64_t deadline)
+int futex_sleep(struct task *t, struct futex_waiter *w, int64_t deadline)
 {
 	int err = 0;
 
@@ -168,17 +142,15 @@ static int wait_woken(struct task *t, struct futex_waiter *w, int64_t deadline)
 	while (!atomic_load(&w->woken) && !err)
 		err = task_block(t, deadline);
 	t->wait_what = NULL;
-	return waiter_unqueue(w) ? 0 : err;
+	return futex_unqueue(w) ? 0 : err;
 }
 
-/*
- * Queues @w if the word still is @val.  -EAGAIN when it is not.  Reads the word
- * under the bucket's lock, so that a wake-up after a change finds the waiter.
+/* Under the bucket's lock, so that a wake-up after a change finds the waiter.
  */
-static int queue_if(
+int futex_queue_if(
 	struct task *t, struct futex_waiter *w, uint64_t addr, uint32_t val)
 {
-	struct bucket *b = bucket_of(&w->key);
+	struct bucket *b = futex_bucket(&w->key);
 	uint32_t now;
 	int err;
 
@@ -193,7 +165,7 @@ static int queue_if(
 		if (!err) {
 			err = now == val ? 0 : -EAGAIN;
 			if (!err)
-				waiter_queue(b, w);
+				futex_queue(b, w);
 			fbucket_unlock(b);
 			break;
 		}
@@ -215,14 +187,14 @@ static long do_wait(struct task *t, const struct futex_op *f)
 
 	if (!f->val3)
 		return -EINVAL;
-	err = key_get(t, f->addr, f->shared, &w.key);
+	err = futex_key_get(t, f->addr, f->shared, &w.key);
 	if (err)
 		return err;
 	t->wait_on = (void *)(uintptr_t)f->addr;
-	err = queue_if(t, &w, f->addr, f->val);
+	err = futex_queue_if(t, &w, f->addr, f->val);
 	if (!err)
-		err = wait_woken(t, &w, f->deadline);
-	key_put(&w.key);
+		err = futex_sleep(t, &w, f->deadline);
+	futex_key_put(&w.key);
 	if (err != -ERESTARTSYS || f->deadline == NO_DEADLINE)
 		return err;
 	t->restart = (struct restart){ .fn = restart_wait,
@@ -253,9 +225,13 @@ static int wake_matching(
 	{
 		if (woken >= n)
 			break;
-		if (!key_equal(&w->key, k) || !(w->bitset & bitset) || w->pi)
+		if (!futex_key_equal(&w->key, k))
 			continue;
-		waiter_wake(b, w);
+		if (w->pi || w->requeue_to)
+			return -EINVAL; /* no plain wake-up is for it */
+		if (!(w->bitset & bitset))
+			continue;
+		futex_wake_waiter(b, w);
 		woken++;
 	}
 	return woken;
@@ -270,23 +246,36 @@ static long do_wake(
 
 	if (!bitset)
 		return -EINVAL;
-	ret = key_get(t, addr, shared, &k);
+	ret = futex_key_get(t, addr, shared, &k);
 	if (ret)
 		return ret;
-	b = bucket_of(&k);
-	atomic_thread_fence(memory_order_seq_cst); /* pairs with queue_if */
+	b = futex_bucket(&k);
+	atomic_thread_fence(
+		memory_order_seq_cst); /* pairs with futex_queue_if */
 	if (atomic_load(&b->n)) {
 		fbucket_lock(b);
 		ret = wake_matching(b, &k, n > 0 ? n : 1, bitset);
 		fbucket_unlock(b);
 	}
-	key_put(&k);
+	futex_key_put(&k);
 	return ret;
 }
 
 int futex_wake_addr(struct task *t, uint64_t addr, int n)
 {
 	return (int)do_wake(t, addr, true, n, FUTEX_BITSET_MATCH_ANY);
+}
+
+void futex_move(struct bucket *bf, struct futex_waiter *w, struct bucket *bt,
+	const struct futex_key *to)
+{
+	list_del(&w->link);
+	atomic_fetch_sub(&bf->n, 1);
+	if (!to->mm)
+		frame_get(to->addr & PAGE_MASK);
+	futex_key_put(&w->key);
+	w->key = *to;
+	futex_queue(bt, w);
 }
 
 /* Moves at most @n waiters of @from to @to; the key's frame reference is the
@@ -302,15 +291,11 @@ static int move_waiters(struct bucket *bf, const struct futex_key *from,
 	{
 		if (moved >= n)
 			break;
-		if (!key_equal(&w->key, from) || w->pi)
+		if (!futex_key_equal(&w->key, from))
 			continue;
-		list_del(&w->link);
-		atomic_fetch_sub(&bf->n, 1);
-		if (!to->mm)
-			frame_get(to->addr & PAGE_MASK);
-		key_put(&w->key);
-		w->key = *to;
-		waiter_queue(bt, w);
+		if (w->pi || w->requeue_to)
+			return -EINVAL;
+		futex_move(bf, w, bt, to);
 		moved++;
 	}
 	return moved;
@@ -321,25 +306,26 @@ static long do_requeue(struct task *t, const struct futex_op *f, bool compare)
 	int nwake = (int)f->val, nmove = (int)f->val2;
 	struct futex_key from, to;
 	struct bucket *bf, *bt;
+	int moved = 0;
 	uint32_t now;
 	long ret;
 
 	if (nwake < 0 || nmove < 0)
 		return -EINVAL;
-	ret = key_get(t, f->addr, f->shared, &from);
+	ret = futex_key_get(t, f->addr, f->shared, &from);
 	if (ret)
 		return ret;
-	ret = key_get(t, f->addr2, f->shared, &to);
+	ret = futex_key_get(t, f->addr2, f->shared, &to);
 	if (ret)
 		goto put_from;
-	bf = bucket_of(&from);
-	bt = bucket_of(&to);
+	bf = futex_bucket(&from);
+	bt = futex_bucket(&to);
 	for (;;) {
-		bucket_lock_two(bf, bt);
+		futex_lock_two(bf, bt);
 		ret = compare ? user_try_load32(t->mm, f->addr, &now) : 0;
 		if (!ret)
 			break;
-		bucket_unlock_two(bf, bt);
+		futex_unlock_two(bf, bt);
 		ret = user_load32(t->mm, f->addr, &now);
 		if (ret)
 			goto put_to;
@@ -350,13 +336,15 @@ static long do_requeue(struct task *t, const struct futex_op *f, bool compare)
 		ret = nwake ? wake_matching(
 				      bf, &from, nwake, FUTEX_BITSET_MATCH_ANY)
 			    : 0;
-		ret += move_waiters(bf, &from, bt, &to, nmove);
+		if (ret >= 0)
+			moved = move_waiters(bf, &from, bt, &to, nmove);
+		ret = moved < 0 ? moved : ret + moved;
 	}
-	bucket_unlock_two(bf, bt);
+	futex_unlock_two(bf, bt);
 put_to:
-	key_put(&to);
+	futex_key_put(&to);
 put_from:
-	key_put(&from);
+	futex_key_put(&from);
 	return ret;
 }
 
@@ -433,22 +421,23 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 	struct futex_key k1, k2;
 	struct bucket *b1, *b2;
 	uint32_t old = 0, v;
+	int more = 0;
 	long ret;
 
-	ret = key_get(t, f->addr, f->shared, &k1);
+	ret = futex_key_get(t, f->addr, f->shared, &k1);
 	if (ret)
 		return ret;
-	ret = key_get(t, f->addr2, f->shared, &k2);
+	ret = futex_key_get(t, f->addr2, f->shared, &k2);
 	if (ret)
 		goto put_first;
-	b1 = bucket_of(&k1);
-	b2 = bucket_of(&k2);
+	b1 = futex_bucket(&k1);
+	b2 = futex_bucket(&k2);
 	for (;;) {
-		bucket_lock_two(b1, b2);
+		futex_lock_two(b1, b2);
 		ret = wake_op_word(t, f, &old);
 		if (ret != -EFAULT)
 			break;
-		bucket_unlock_two(b1, b2);
+		futex_unlock_two(b1, b2);
 		ret = user_load32(t->mm, f->addr2, &v);
 		if (!ret) /* for write access: an exchange that changes nothing
 			   */
@@ -462,165 +451,17 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 		ret = hit < 0 ? hit
 			      : wake_matching(b1, &k1, MAX((int)f->val, 1),
 					FUTEX_BITSET_MATCH_ANY);
-		if (hit > 0)
-			ret += wake_matching(b2, &k2, MAX((int)f->val2, 1),
+		if (hit > 0 && ret >= 0)
+			more = wake_matching(b2, &k2, MAX((int)f->val2, 1),
 				FUTEX_BITSET_MATCH_ANY);
+		ret = more < 0 ? more : ret + more;
 	}
-	bucket_unlock_two(b1, b2);
+	futex_unlock_two(b1, b2);
 put_second:
-	key_put(&k2);
+	futex_key_put(&k2);
 put_first:
-	key_put(&k1);
+	futex_key_put(&k1);
 	return ret;
-}
-
-/*
- * PI futexes: the word holds the owner's tid.  The kernel keeps order among the
- * waiters and hands the lock over; nothing inherits a priority.
- */
-
-HOLDS(lc_fbucket)
-static struct futex_waiter *first_pi(
-	struct bucket *b, const struct futex_key *k)
-{
-	struct futex_waiter *w;
-
-	list_for_each (w, &b->waiters, link)
-		if (w->pi && key_equal(&w->key, k))
-			return w;
-	return NULL;
-}
-
-/* Tries to take the word, else marks it contended.  1 taken, 0 must wait. */
-static int pi_try(struct task *t, uint64_t addr, bool mark)
-{
-	uint32_t tid = (uint32_t)t->tid, now, prev;
-	int err = user_try_load32(t->mm, addr, &now);
-
-	while (!err) {
-		uint32_t new;
-
-		if ((now & FUTEX_TID_MASK) == tid)
-			return -EDEADLK;
-		if (!(now & FUTEX_TID_MASK))
-			new = tid | (now & (FUTEX_WAITERS | FUTEX_OWNER_DIED));
-		else if (mark && !(now & FUTEX_WAITERS))
-			new = now | FUTEX_WAITERS;
-		else
-			return 0;
-		err = user_try_cmpxchg32(t->mm, addr, now, new, &prev);
-		if (!err && prev == now) {
-			if (!(now & FUTEX_TID_MASK))
-				return 1;
-			now = new;
-		} else {
-			now = prev;
-		}
-	}
-	return err;
-}
-
-static int pi_fault_in(struct task *t, uint64_t addr)
-{
-	uint32_t v;
-	int err = user_load32(t->mm, addr, &v);
-
-	return err ? err : user_cmpxchg32(t->mm, addr, v, v, &v);
-}
-
-static int pi_owner_alive(struct task *t, uint64_t addr)
-{
-	struct task *owner;
-	uint32_t now;
-	int err = user_load32(t->mm, addr, &now);
-
-	if (err || !(now & FUTEX_TID_MASK))
-		return err;
-	owner = task_lookup(t->tg->pid_ns, (int)(now & FUTEX_TID_MASK));
-	if (!owner)
-		return -ESRCH;
-	task_put(owner);
-	return 0;
-}
-
-static long do_lock_pi(struct task *t, const struct futex_op *f, bool try)
-{
-	struct futex_waiter w = {
-		.bitset = FUTEX_BITSET_MATCH_ANY, .pi = true, .task = t
-	};
-	struct bucket *b;
-	int err;
-
-	err = key_get(t, f->addr, f->shared, &w.key);
-	if (err)
-		return err;
-	b = bucket_of(&w.key);
-	for (;;) {
-		fbucket_lock(b);
-		err = pi_try(t, f->addr, !try);
-		if (err == 0 && !try)
-			waiter_queue(b, &w);
-		fbucket_unlock(b);
-		if (err != -EFAULT)
-			break;
-		err = pi_fault_in(t, f->addr);
-		if (err)
-			break;
-	}
-	if (err == 0 && try) {
-		err = -EAGAIN;
-	} else if (err == 0) {
-		err = pi_owner_alive(t, f->addr);
-		if (err && waiter_unqueue(&w))
-			err = 0; /* handed over just now */
-		else if (!err)
-			err = wait_woken(t, &w, f->deadline);
-	} else if (err == 1) {
-		err = 0;
-	}
-	key_put(&w.key);
-	return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
-}
-
-static long do_unlock_pi(struct task *t, const struct futex_op *f)
-{
-	uint32_t now, new, prev;
-	struct futex_waiter *w;
-	struct futex_key k;
-	struct bucket *b;
-	int err;
-
-	err = user_load32(t->mm, f->addr, &now);
-	if (err)
-		return err;
-	if ((now & FUTEX_TID_MASK) != (uint32_t)t->tid)
-		return -EPERM;
-	err = key_get(t, f->addr, f->shared, &k);
-	if (err)
-		return err;
-	b = bucket_of(&k);
-	for (;;) {
-		fbucket_lock(b);
-		w = first_pi(b, &k);
-		new = w ? (uint32_t)w->task->tid | FUTEX_WAITERS : 0;
-		err = user_try_load32(t->mm, f->addr, &now);
-		if (!err)
-			err = user_try_cmpxchg32(
-				t->mm, f->addr, now, new, &prev);
-		if (!err && prev == now) {
-			if (w)
-				waiter_wake(b, w);
-			fbucket_unlock(b);
-			break;
-		}
-		fbucket_unlock(b);
-		if (err)
-			err = pi_fault_in(t, f->addr);
-		if (err)
-			break;
-	}
-	key_put(&k);
-	return err;
 }
 
 long futex_do(struct task *t, const struct futex_op *f)
@@ -646,11 +487,15 @@ long futex_do(struct task *t, const struct futex_op *f)
 		return do_wake_op(t, f);
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
-		return do_lock_pi(t, f, false);
+		return futex_lock_pi(t, f, false);
 	case FUTEX_TRYLOCK_PI:
-		return do_lock_pi(t, f, true);
+		return futex_lock_pi(t, f, true);
 	case FUTEX_UNLOCK_PI:
-		return do_unlock_pi(t, f);
+		return futex_unlock_pi(t, f);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return futex_wait_requeue_pi(t, f);
+	case FUTEX_CMP_REQUEUE_PI:
+		return futex_cmp_requeue_pi(t, f);
 	}
 	return -ENOSYS;
 }
@@ -667,11 +512,11 @@ long futex_wait_many(struct task *t, const struct futex_waitv_k *v, unsigned n,
 	for (; keys < n && !ret; keys += !ret) {
 		w[keys] = (struct futex_waiter){ .task = t,
 			.bitset = FUTEX_BITSET_MATCH_ANY };
-		ret = key_get(t, v[keys].addr,
+		ret = futex_key_get(t, v[keys].addr,
 			!(v[keys].flags & FUTEX_PRIVATE_FLAG), &w[keys].key);
 	}
 	for (; queued < n && !ret; queued += !ret)
-		ret = queue_if(
+		ret = futex_queue_if(
 			t, &w[queued], v[queued].addr, (uint32_t)v[queued].val);
 	while (!ret) {
 		for (unsigned i = 0; i < n && woken < 0; i++)
@@ -682,10 +527,10 @@ long futex_wait_many(struct task *t, const struct futex_waitv_k *v, unsigned n,
 		ret = task_block(t, deadline);
 	}
 	for (unsigned i = 0; i < queued; i++)
-		if (waiter_unqueue(&w[i]) && woken < 0)
+		if (futex_unqueue(&w[i]) && woken < 0)
 			woken = (int)i;
 	for (unsigned i = 0; i < keys; i++)
-		key_put(&w[i].key);
+		futex_key_put(&w[i].key);
 	return woken >= 0 ? woken : ret;
 }
 

@@ -13,6 +13,8 @@ void futex_init(void);			/* once, before the first task */
 int futex_wake_addr(struct task *t, uint64_t addr, int n);
 /* Marks and wakes the robust locks that the calling, ending task still holds. */
 void futex_exit_robust(struct task *t);
+/* After that: hands over the locks that others wait for in FUTEX_LOCK_PI. */
+void futex_exit_pi(struct task *t);
 
 struct futex_op {			/* futex(2), decoded */
 	uint64_t addr, addr2;

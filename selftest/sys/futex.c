@@ -153,6 +153,105 @@ TEST(futex, pi_lock_has_an_owner)
 	SEE(futex(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
 }
 
+/* Owns a lock, waits until somebody waits for it, and ends. */
+static void *owner_that_ends(void *arg)
+{
+	futex(&word, FUTEX_LOCK_PI, 0, NULL, NULL, 0);
+	atomic_store(&woken, 1);
+	while (!(atomic_load(&word) & FUTEX_WAITERS))
+		usleep(100);
+	return arg;
+}
+
+TEST(futex, pi_lock_of_a_thread_that_ended_is_handed_over)
+{
+	pthread_t th;
+
+	pthread_create(&th, NULL, owner_that_ends, NULL);
+	while (!atomic_load(&woken))
+		usleep(100);
+	SEE(futex(&word, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+	CHECK((word & FUTEX_TID_MASK) == (uint32_t)getpid());
+	SEE((word & FUTEX_OWNER_DIED) != 0);
+	SEE(futex(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+	SEE(pthread_join(th, NULL));
+}
+
+/* A nobody's lock: its owner never was there, or has ended. */
+TEST(futex, pi_lock_of_nobody)
+{
+	word = 999999;
+	SEE(futex(&word, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+	SEE(futex(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+	word2 = 999999;
+	word = 0;
+	SEE(futex(&word, FUTEX_CMP_REQUEUE_PI, 1, (void *)1, &word2, 0));
+}
+
+static atomic_int owned;
+
+static void *wait_requeue_pi(void *arg)
+{
+	uint32_t me = (uint32_t)syscall(SYS_gettid);
+
+	if (futex(&word, FUTEX_WAIT_REQUEUE_PI, 0, NULL, &word2, 0) == 0 &&
+		(atomic_load(&word2) & FUTEX_TID_MASK) == me)
+		atomic_fetch_add(&owned, 1);
+	futex(&word2, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0);
+	return arg;
+}
+
+TEST(futex, requeue_pi_gives_the_lock_to_one_after_the_other)
+{
+	pthread_t th[3];
+	int n = 0;
+
+	SEE(futex(&word2, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+	for (int i = 0; i < 3; i++)
+		pthread_create(&th[i], NULL, wait_requeue_pi, NULL);
+	while (n < 3)
+		n += (int)futex(
+			&word, FUTEX_CMP_REQUEUE_PI, 1, (void *)8, &word2, 0);
+	SEE(owned);
+	SEE(futex(&word2, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+	for (int i = 0; i < 3; i++)
+		pthread_join(th[i], NULL);
+	SEE(owned);
+	SEE(word2);
+	/* A free lock: the first gets it at once. */
+	pthread_create(&th[0], NULL, wait_requeue_pi, NULL);
+	while (!futex(&word, FUTEX_CMP_REQUEUE_PI, 1, NULL, &word2, 0))
+		usleep(100);
+	pthread_join(th[0], NULL);
+	SEE(owned);
+}
+
+TEST(futex, requeue_pi_errors)
+{
+	struct timespec past = { 1, 0 };
+	pthread_t th;
+
+	SEE(futex(&word, FUTEX_CMP_REQUEUE_PI, 1, NULL, &word, 0));
+	SEE(futex(&word, FUTEX_CMP_REQUEUE_PI, 2, NULL, &word2, 0));
+	SEE(futex(&word, FUTEX_CMP_REQUEUE_PI, 1, (void *)-1, &word2, 0));
+	SEE(futex(&word, FUTEX_CMP_REQUEUE_PI, 1, NULL, &word2, 5));
+	SEE(futex(&word, FUTEX_WAIT_REQUEUE_PI, 0, NULL, &word, 0));
+	SEE(futex(&word, FUTEX_WAIT_REQUEUE_PI, 5, NULL, &word2, 0));
+	SEE(futex(&word, FUTEX_WAIT_REQUEUE_PI, 0, &past, &word2, 0));
+	SEE(futex(&word, FUTEX_WAIT_REQUEUE_PI | FUTEX_CLOCK_REALTIME, 0, &past,
+		&word2, 0));
+	SEE(futex(&word, FUTEX_WAIT_REQUEUE_PI, 0, NULL, bad_addr, 0));
+	pthread_create(&th, NULL, wait_requeue_pi, NULL);
+	while (!futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0))
+		usleep(100);
+	SEE(futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0)); /* not for it */
+	SEE(futex(&word, FUTEX_REQUEUE, 0, (void *)1, &word2, 0));
+	SEE(futex(&word, FUTEX_CMP_REQUEUE_PI, 1, NULL, &woken, 0));
+	SEE(futex(&word, FUTEX_CMP_REQUEUE_PI, 1, NULL, &word2, 0));
+	pthread_join(th, NULL);
+	SEE(owned);
+}
+
 TEST(futex, robust_mutex_tells_of_a_dead_owner)
 {
 	pthread_mutexattr_t a;
