@@ -122,14 +122,59 @@ static bool can_sleep_on(clockid_t clk)
 	       clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
 }
 
-static long cannot_sleep_on(struct task *t, clockid_t clk)
+/* How long until the CPU clock of @t->restart shows its deadline. */
+static long cpu_sleep_again(struct task *t)
 {
-	int64_t ns;
+	clockid_t clk = (clockid_t)t->restart.arg[1];
+	int64_t at = t->restart.deadline, left;
+	uint64_t rem = t->restart.arg[0];
+	struct cpu_clock c;
+	long err;
 
-	return clock_read(t, clk, &ns) ? -EINVAL : -EOPNOTSUPP;
+	err = cpu_clock_get(t, clk, &c);
+	if (err)
+		return 0; /* it has ended */
+	err = cpu_clock_sleep(t, &c, at);
+	left = MAX(at - cpu_clock_now(&c), 0L);
+	cpu_clock_put(&c);
+	if (err == -ERESTARTSYS && rem && copyout_timespec(t, uaddr(rem), left))
+		err = -EFAULT;
+	return err == -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : err;
 }
 
-/* GAP: sleeping on a process's CPU clock is EOPNOTSUPP. */
+/* A thread cannot wait for its own CPU time: nothing would use it. */
+static long sleep_on_cpu_clock(
+	struct task *t, clockid_t clk, bool absolute, struct sysargs a)
+{
+	struct cpu_clock c;
+	int64_t ns;
+	long err;
+
+	if (clk == CLOCK_THREAD_CPUTIME_ID)
+		return -EOPNOTSUPP;
+	if (clk != CLOCK_PROCESS_CPUTIME_ID && clk >= 0)
+		return clock_read(t, clk, &ns) ? -EINVAL : -EOPNOTSUPP;
+	err = copyin_timespec(t, arg_addr(a, 2), &ns);
+	if (!err)
+		err = cpu_clock_get(t, clk, &c);
+	if (err)
+		return err;
+	if (!absolute)
+		ns = deadline_after(cpu_clock_now(&c), ns);
+	if (c.thread == t)
+		err = -EINVAL;
+	cpu_clock_put(&c);
+	if (err)
+		return err;
+	t->wait_what = "nanosleep";
+	t->restart = (struct restart){ .fn = cpu_sleep_again,
+		.deadline = ns,
+		.arg = { absolute ? 0 : a.r[3], (uint64_t)clk } };
+	err = cpu_sleep_again(t);
+	return absolute && err == -ERESTART_RESTARTBLOCK ? -ERESTARTNOHAND
+							 : err;
+}
+
 long sys_clock_nanosleep(struct task *t, struct sysargs a)
 {
 	clockid_t clk = arg_int(a, 0);
@@ -138,7 +183,7 @@ long sys_clock_nanosleep(struct task *t, struct sysargs a)
 	long err;
 
 	if (!can_sleep_on(clk))
-		return cannot_sleep_on(t, clk);
+		return sleep_on_cpu_clock(t, clk, absolute, a);
 	err = copyin_timespec(t, arg_addr(a, 2), &ns);
 	if (err)
 		return err;

@@ -17,6 +17,8 @@
 #define CPUCLOCK_VIRT      1
 #define CPUCLOCK_SCHED     2
 
+#define LOOK_MIN  1000000 /* a CPU clock, ns */
+#define LOOK_MAX  50000000
 #define COARSE_NS 4000000 /* as a kernel with CONFIG_HZ=250 */
 
 /* Another thread's sums are as old as its last return to the kernel. */
@@ -46,51 +48,109 @@ void tgroup_cputime(struct tgroup *tg, int64_t *user, int64_t *sys)
 	tasklist_unlock(&tasklist);
 }
 
-static int thread_clock(struct task *t, int tid, int64_t *user, int64_t *sys)
+/* Threads may look at those of their own process, everybody at processes. */
+int cpu_clock_get(struct task *t, clockid_t clk, struct cpu_clock *c)
 {
-	struct task *of = tid ? task_lookup(t->tg->pid_ns, tid) : task_get(t);
-
-	if (!of || of->tg != t->tg) {
-		task_put(of);
-		return -EINVAL;
-	}
-	task_cputime(of, user, sys);
-	task_put(of);
-	return 0;
-}
-
-static int group_clock(struct task *t, int pid, int64_t *user, int64_t *sys)
-{
-	struct tgroup *of =
-		pid ? tgroup_lookup(t->tg->pid_ns, pid) : tgroup_get(t->tg);
-
-	if (!of)
-		return -EINVAL;
-	tgroup_cputime(of, user, sys);
-	tgroup_put(of);
-	return 0;
-}
-
-static int cpu_clock(struct task *t, clockid_t clk, int64_t *ns)
-{
-	int pid = CPUCLOCK_PID(clk), kind = CPUCLOCK_KIND(clk);
-	int64_t user, sys;
-	int err;
+	int pid = clk < 0 ? CPUCLOCK_PID(clk) : 0;
+	bool thread = clk == CLOCK_THREAD_CPUTIME_ID ||
+		      (clk < 0 && (clk & CPUCLOCK_THREAD));
+	int kind = clk < 0 ? CPUCLOCK_KIND(clk) : CPUCLOCK_SCHED;
 
 	if (kind > CPUCLOCK_SCHED)
 		return -EINVAL;
-	err = clk & CPUCLOCK_THREAD ? thread_clock(t, pid, &user, &sys)
-				    : group_clock(t, pid, &user, &sys);
-	if (!err)
-		*ns = kind == CPUCLOCK_VIRT ? user : user + sys;
-	return err;
+	*c = (struct cpu_clock){ .user_only = kind == CPUCLOCK_VIRT };
+	if (thread)
+		c->thread = pid ? task_lookup(t->tg->pid_ns, pid) : task_get(t);
+	else
+		c->group = pid ? tgroup_lookup(t->tg->pid_ns, pid)
+			       : tgroup_get(t->tg);
+	if (!c->group && (!c->thread || c->thread->tg != t->tg)) {
+		cpu_clock_put(c);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void cpu_clock_copy(struct cpu_clock *to, const struct cpu_clock *from)
+{
+	*to = *from;
+	if (to->thread)
+		task_get(to->thread);
+	if (to->group)
+		tgroup_get(to->group);
+}
+
+void cpu_clock_put(struct cpu_clock *c)
+{
+	task_put(c->thread);
+	tgroup_put(c->group);
+	c->thread = NULL;
+	c->group = NULL;
+}
+
+int64_t cpu_clock_now(const struct cpu_clock *c)
+{
+	int64_t user, sys;
+
+	if (c->thread)
+		task_cputime(c->thread, &user, &sys);
+	else
+		tgroup_cputime(c->group, &user, &sys);
+	return c->user_only ? user : user + sys;
+}
+
+bool cpu_clock_ended(const struct cpu_clock *c)
+{
+	bool ended;
+
+	if (c->thread) {
+		enum task_state s = atomic_load(&c->thread->state);
+
+		return s == TASK_ZOMBIE || s == TASK_DEAD;
+	}
+	tasklist_lock(&tasklist);
+	ended = c->group->zombie;
+	tasklist_unlock(&tasklist);
+	return ended;
+}
+
+/*
+ * Looks again when the time can have been used at the earliest; while nothing
+ * is used at all, less and less often.
+ */
+long cpu_clock_sleep(struct task *t, const struct cpu_clock *c, int64_t at)
+{
+	int64_t now = cpu_clock_now(c), before = now, idle = LOOK_MIN;
+
+	while (now < at && !cpu_clock_ended(c)) {
+		int n = c->group ? MAX(c->group->nthreads, 1) : 1;
+		long err = task_block(t,
+			deadline_after(mono_now(), MAX((at - now) / n, idle)));
+
+		if (err && err != -ETIMEDOUT)
+			return err;
+		now = cpu_clock_now(c);
+		idle = now > before ? LOOK_MIN : MIN(idle * 2, LOOK_MAX);
+		before = now;
+	}
+	return 0;
+}
+
+static int cpu_clock_read(struct task *t, clockid_t clk, int64_t *ns)
+{
+	struct cpu_clock c;
+	int err = cpu_clock_get(t, clk, &c);
+
+	if (err)
+		return err;
+	*ns = cpu_clock_now(&c);
+	cpu_clock_put(&c);
+	return 0;
 }
 
 /* The two alarm clocks need a clock chip, which a container has not: EINVAL. */
 int clock_read(struct task *t, clockid_t clk, int64_t *ns)
 {
-	int64_t user = 0, sys = 0;
-
 	/* The same line as in the vDSO: neither is ever behind the other. */
 	if (vdso_clock(clk, ns))
 		return 0;
@@ -105,15 +165,10 @@ int clock_read(struct task *t, clockid_t clk, int64_t *ns)
 		*ns = clock_now(clk);
 		return 0;
 	case CLOCK_PROCESS_CPUTIME_ID:
-		tgroup_cputime(t->tg, &user, &sys);
-		*ns = user + sys;
-		return 0;
 	case CLOCK_THREAD_CPUTIME_ID:
-		task_cputime(t, &user, &sys);
-		*ns = user + sys;
-		return 0;
+		return cpu_clock_read(t, clk, ns);
 	}
-	return clk < 0 ? cpu_clock(t, clk, ns) : -EINVAL;
+	return clk < 0 ? cpu_clock_read(t, clk, ns) : -EINVAL;
 }
 
 int clock_resolution(struct task *t, clockid_t clk, int64_t *ns)

@@ -7,7 +7,8 @@
  * is booked when it leaves guest code, the threads are kicked first.
  *
  * Locks.  lc_alarm guards everything here but the host timer itself, which is
- * cancelled without the lock (its callback takes it).  timer_create(2),
+ * cancelled without the lock (its callback takes it).  CPU time is read before
+ * the lock is taken: that needs lc_tasklist.  timer_create(2),
  * setitimer(2) and their kin are the contract.
  */
 #include "kernel/time/ptimer.h"
@@ -24,7 +25,8 @@
 #include "kernel/task/task.h"
 #include "kernel/time/clocks.h"
 
-#define CPU_LOOK_NS 1000000 /* the finest look at a CPU clock */
+#define CPU_LOOK_NS 1000000  /* the finest look at a CPU clock */
+#define CPU_IDLE_NS 20000000 /* the rarest, while it stands still */
 
 struct alarm {
 	struct timer timer;
@@ -32,9 +34,11 @@ struct alarm {
 	void (*expire)(
 		struct alarm *a, uint64_t times); /* I: sends; no lock held */
 	clockid_t clk;                            /* I */
-	bool cpu;                                 /* I: clk counts CPU time */
-	bool kicked; /* threads were told to book their time */
-	int64_t at;  /* deadline, or CPU time; 0: disarmed */
+	bool cpu;            /* I: clk counts CPU time, that of */
+	struct cpu_clock of; /* I: with references */
+	int64_t seen, idle;  /* CPU time at the last look; how long to wait */
+	bool kicked;         /* threads were told to book their time */
+	int64_t at;          /* deadline, or CPU time; 0: disarmed */
 	int64_t interval;
 };
 
@@ -60,31 +64,36 @@ struct ptimers {
 };
 LOCK_OPS(alarm, struct ptimers, lock)
 
-static int64_t cpu_time(struct alarm *a)
+static void kick(struct task *t)
 {
-	int64_t user, sys;
-
-	tgroup_cputime(a->owner->tg, &user, &sys);
-	return a->clk == ITIMER_VIRTUAL ? user : user + sys;
+	if (atomic_load(&t->in_guest))
+		task_kick(t, TASK_WORK_CALL);
 }
 
-static void kick_threads(struct tgroup *tg)
+static void kick_threads(const struct cpu_clock *of)
 {
 	struct task *t;
 
+	if (of->thread) {
+		kick(of->thread);
+		return;
+	}
 	tasklist_lock(&tasklist);
-	list_for_each (t, &tg->threads, thread_link)
-		if (atomic_load(&t->in_guest))
-			task_kick(t, TASK_WORK_CALL);
+	list_for_each (t, &of->group->threads, thread_link)
+		kick(t);
 	tasklist_unlock(&tasklist);
 }
 
-static void arm_cpu(struct alarm *a, int64_t left)
+/* At CPU time @now, with @left to go.  A clock that stands is not looked at as
+ * often. */
+static void arm_cpu(struct alarm *a, int64_t now, int64_t left)
 {
-	int n = MAX(a->owner->tg->nthreads, 1);
+	int n = a->of.thread ? 1 : MAX(a->of.group->nthreads, 1);
 
+	a->idle = now > a->seen ? CPU_LOOK_NS : MIN(a->idle * 2, CPU_IDLE_NS);
+	a->seen = now;
 	a->kicked = false;
-	timer_set(&a->timer, mono_now() + MAX(left / n, CPU_LOOK_NS));
+	timer_set(&a->timer, mono_now() + MAX(left / n, a->idle));
 }
 
 /* Books the expirations up to @now and re-arms.  Returns their number. */
@@ -100,7 +109,7 @@ static uint64_t alarm_expired(struct alarm *a, int64_t now)
 		a->at = 0;
 	}
 	if (a->at && a->cpu)
-		arm_cpu(a, a->at - now);
+		arm_cpu(a, now, a->at - now);
 	else if (a->at)
 		timer_set(&a->timer, a->at);
 	return times;
@@ -109,21 +118,24 @@ static uint64_t alarm_expired(struct alarm *a, int64_t now)
 static void alarm_fire(struct timer *timer)
 {
 	struct alarm *a = container_of(timer, struct alarm, timer);
+	bool ended = a->cpu && cpu_clock_ended(&a->of);
 	uint64_t times = 0;
 	int64_t now;
 
-	if (a->cpu && !a->kicked) {
+	if (a->cpu && !a->kicked && !ended) {
 		a->kicked = true;
-		kick_threads(a->owner->tg);
+		kick_threads(&a->of);
 		timer_set(&a->timer, mono_now() + CPU_LOOK_NS);
 		return;
 	}
-	now = a->cpu ? cpu_time(a) : mono_now();
+	now = a->cpu ? cpu_clock_now(&a->of) : mono_now();
 	alarm_lock(a->owner);
 	if (a->at && now >= a->at)
 		times = alarm_expired(a, now);
+	else if (a->at && a->cpu && ended)
+		a->at = 0;
 	else if (a->at && a->cpu)
-		arm_cpu(a, a->at - now);
+		arm_cpu(a, now, a->at - now);
 	else if (a->at)
 		timer_set(&a->timer, a->at);
 	alarm_unlock(a->owner);
@@ -160,7 +172,8 @@ static void alarm_arm(
 	}
 	if (a->cpu) {
 		a->at = absolute ? new->value : deadline_after(now, new->value);
-		arm_cpu(a, a->at - now);
+		a->seen = -1; /* it moves until the opposite is seen */
+		arm_cpu(a, now, a->at - now);
 		return;
 	}
 	a->at = absolute ? clock_deadline(a->clk, new->value)
@@ -171,7 +184,7 @@ static void alarm_arm(
 
 static int64_t alarm_now(struct alarm *a)
 {
-	return a->cpu ? cpu_time(a) : mono_now();
+	return a->cpu ? cpu_clock_now(&a->of) : mono_now();
 }
 
 /* interval timers */
@@ -199,9 +212,11 @@ static struct ptimers *ptimers_new(struct tgroup *tg)
 	list_init(&p->timers);
 	for (int i = 0; i < 3; i++) {
 		p->itimers[i].sig = sigs[i];
-		alarm_init(&p->itimers[i].alarm, p,
-			i == ITIMER_REAL ? CLOCK_MONOTONIC : i,
+		alarm_init(&p->itimers[i].alarm, p, CLOCK_MONOTONIC,
 			i != ITIMER_REAL, itimer_expire);
+		/* Borrowed: the process outlives its timers. */
+		p->itimers[i].alarm.of = (struct cpu_clock){ .group = tg,
+			.user_only = i == ITIMER_VIRTUAL };
 	}
 	return p;
 }
@@ -279,12 +294,10 @@ static bool clock_known(clockid_t clk, bool *cpu)
 	       clk == CLOCK_BOOTTIME || clk == CLOCK_TAI;
 }
 
-/*
- * GAP: a timer on a thread's CPU clock counts the CPU time of its process.
- */
 int ptimer_create(struct task *t, clockid_t clk, const struct ptimer_event *ev)
 {
 	struct ptimers *p = ptimers_of(t->tg);
+	struct cpu_clock of = { 0 };
 	struct ptimer *pt;
 	int64_t probe;
 	bool cpu;
@@ -293,14 +306,17 @@ int ptimer_create(struct task *t, clockid_t clk, const struct ptimer_event *ev)
 	if (clk == CLOCK_MONOTONIC_RAW || clk == CLOCK_REALTIME_COARSE ||
 		clk == CLOCK_MONOTONIC_COARSE)
 		return -EOPNOTSUPP;
-	if (!clock_known(clk, &cpu) || clock_read(t, clk, &probe))
+	if (!clock_known(clk, &cpu) || clock_read(t, clk, &probe) ||
+		(cpu && cpu_clock_get(t, clk, &of)))
 		return -EINVAL;
 	pt = calloc(1, sizeof *pt);
 	if (!p || !pt) {
 		free(pt);
+		cpu_clock_put(&of);
 		return -ENOMEM;
 	}
 	alarm_init(&pt->alarm, p, clk, cpu, ptimer_expire);
+	pt->alarm.of = of;
 	pt->ev = *ev;
 	alarm_lock(p);
 	id = pt->id = p->next_id++;
@@ -325,6 +341,14 @@ static struct ptimer *ptimer_peek(struct ptimers *p, int id)
 	return NULL;
 }
 
+/* Off the list already.  Waits for an expiration that is under way. */
+static void ptimer_free(struct ptimer *pt)
+{
+	timer_cancel(&pt->alarm.timer);
+	cpu_clock_put(&pt->alarm.of);
+	free(pt);
+}
+
 int ptimer_delete(struct task *t, int id)
 {
 	struct ptimers *p = ptimers_of(t->tg);
@@ -341,9 +365,26 @@ int ptimer_delete(struct task *t, int id)
 	alarm_unlock(p);
 	if (!pt)
 		return -EINVAL;
-	timer_cancel(&pt->alarm.timer);
-	free(pt);
+	ptimer_free(pt);
 	return 0;
+}
+
+/* What a timer counts by, now; 0 when there is none. */
+static int64_t ptimer_now(struct ptimers *p, int id)
+{
+	struct cpu_clock of = { 0 };
+	struct ptimer *pt;
+	int64_t now = 0;
+
+	alarm_lock(p);
+	pt = ptimer_peek(p, id);
+	if (pt && pt->alarm.cpu)
+		cpu_clock_copy(&of, &pt->alarm.of);
+	alarm_unlock(p);
+	if (pt)
+		now = of.thread || of.group ? cpu_clock_now(&of) : mono_now();
+	cpu_clock_put(&of);
+	return now;
 }
 
 int ptimer_settime(struct task *t, int id, bool absolute,
@@ -352,18 +393,14 @@ int ptimer_settime(struct task *t, int id, bool absolute,
 	struct ptimers *p = ptimers_of(t->tg);
 	struct itimer_k was = { 0 };
 	struct ptimer *pt;
-	int64_t cpu, now;
-	int64_t sys;
+	int64_t now;
 
 	if (!p)
 		return -EINVAL;
-	tgroup_cputime(
-		t->tg, &cpu, &sys); /* before the lock: it takes tasklist */
-	cpu += sys;
+	now = ptimer_now(p, id);
 	alarm_lock(p);
 	pt = ptimer_peek(p, id);
 	if (pt) {
-		now = pt->alarm.cpu ? cpu : mono_now();
 		alarm_show(&pt->alarm, now, &was);
 		alarm_arm(&pt->alarm, new, absolute, now);
 	}
@@ -378,16 +415,15 @@ int ptimer_gettime(struct task *t, int id, struct itimer_k *out)
 {
 	struct ptimers *p = ptimers_of(t->tg);
 	struct ptimer *pt;
-	int64_t cpu, sys;
+	int64_t now;
 
 	if (!p)
 		return -EINVAL;
-	tgroup_cputime(t->tg, &cpu, &sys);
+	now = ptimer_now(p, id);
 	alarm_lock(p);
 	pt = ptimer_peek(p, id);
 	if (pt)
-		alarm_show(&pt->alarm, pt->alarm.cpu ? cpu + sys : mono_now(),
-			out);
+		alarm_show(&pt->alarm, now, out);
 	alarm_unlock(p);
 	return pt ? 0 : -EINVAL;
 }
@@ -438,8 +474,7 @@ void ptimers_exec(struct tgroup *tg)
 	alarm_unlock(p);
 	list_for_each_safe(pt, next, &gone, link)
 	{
-		timer_cancel(&pt->alarm.timer);
-		free(pt);
+		ptimer_free(pt);
 	}
 }
 

@@ -1,6 +1,8 @@
 /* time.c - clock_gettime(2), nanosleep(2), setitimer(2), timer_create(2). */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -125,6 +127,64 @@ TEST(time, profiling_timer_counts_cpu_time)
 	while (!hits)
 		;
 	SEE(hits);
+}
+
+static void *burn_until_told(void *stop)
+{
+	while (!*(atomic_int *)stop)
+		;
+	return NULL;
+}
+
+/* Another thread's work does not count; the process's clock has it. */
+TEST(time, a_timer_on_a_thread_counts_that_thread)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGUSR1 };
+	struct itimerspec its = { .it_value = { 0, 30000000 } }, cur;
+	atomic_int stop = 0;
+	clockid_t clk;
+	pthread_t th;
+	int id;
+
+	catch (SIGUSR1, 0);
+	pthread_create(&th, NULL, burn_until_told, &stop);
+	SEE(syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &ev, &id));
+	SEE(syscall(SYS_timer_settime, id, 0, &its, NULL));
+	SEE(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &its.it_value, NULL));
+	SEE(hits);
+	SEE(syscall(SYS_timer_gettime, id, &cur));
+	CHECK(cur.it_value.tv_nsec > 0);
+	SEE(pthread_getcpuclockid(th, &clk));
+	SEE(syscall(SYS_clock_nanosleep, clk, 0, &its.it_value, NULL));
+	SEE(hits);
+	stop = 1;
+	pthread_join(th, NULL);
+	while (!hits)
+		;
+	SEE(hits);
+}
+
+TEST(time, sleeping_on_a_cpu_clock)
+{
+	struct timespec ts = { 0, 20000000 }, rem = { 9, 9 };
+	struct itimerval it = { .it_value = { 0, 20000 } };
+	clockid_t own = (clockid_t)(~0u << 3 | 6); /* this thread, SCHED */
+
+	SEE(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts, 0));
+	SEE(syscall(SYS_clock_nanosleep, own, 0, &ts, NULL));
+	SEE(syscall(SYS_clock_nanosleep, (clockid_t)(~999999u << 3 | 2), 0, &ts,
+		NULL));
+	catch (SIGALRM, 0);
+	SEE(setitimer(ITIMER_REAL, &it, NULL));
+	ts.tv_sec = 5;
+	SEE(syscall(
+		SYS_clock_nanosleep, CLOCK_PROCESS_CPUTIME_ID, 0, &ts, &rem));
+	CHECK(rem.tv_sec == 5 || rem.tv_sec == 4);
+	ts.tv_sec = 0;
+	ts.tv_nsec = 1;
+	SEE(syscall(SYS_clock_nanosleep, CLOCK_PROCESS_CPUTIME_ID,
+		TIMER_ABSTIME, &ts, NULL));
 }
 
 TEST(time, alarm_rounds_up)
