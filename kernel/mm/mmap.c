@@ -117,6 +117,12 @@ int mm_munmap(struct mm *mm, uint64_t addr, uint64_t len)
 
 /* --- mmap */
 
+/* Logarithm of the page size in a request for huge pages; 0: the default. */
+#define HUGE_SHIFT 26
+#define HUGE_MASK  63
+#define HUGE_2M    21
+#define HUGE_1G    30
+
 /* Checks @r against the file's mode and makes VM_* of it. */
 static int file_flags(const struct mmap_req *r, unsigned *vm)
 {
@@ -158,8 +164,11 @@ static int file_flags(const struct mmap_req *r, unsigned *vm)
 
 static int anon_flags(const struct mmap_req *r, unsigned *vm)
 {
-	if ((r->flags & MAP_HUGETLB) && !r->mapping)
-		return -ENOMEM; /* a pool of no huge pages */
+	int size = r->flags >> HUGE_SHIFT & HUGE_MASK;
+
+	if ((r->flags & MAP_HUGETLB) && !r->mapping) /* pools of no pages */
+		return size && size != HUGE_2M && size != HUGE_1G ? -EINVAL
+								  : -ENOMEM;
 	switch (r->flags & MAP_TYPE) {
 	case MAP_SHARED:
 		if (r->flags & MAP_GROWSDOWN)

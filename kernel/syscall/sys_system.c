@@ -328,7 +328,9 @@ long sys_personality(struct task *t, struct sysargs a)
 	return (long)old;
 }
 
+#define SYSLOG_READ          2
 #define SYSLOG_READ_ALL      3
+#define SYSLOG_READ_CLEAR    4
 #define SYSLOG_CONSOLE_LEVEL 8
 #define SYSLOG_SIZE_UNREAD   9
 #define SYSLOG_SIZE_BUFFER   10
@@ -336,27 +338,76 @@ long sys_personality(struct task *t, struct sysargs a)
 static const char boot_log[] =
 	"<6>[    0.000000] Linux version 6.1.0 (runsc user-space kernel)\n"
 	"<6>[    0.000000] Command line: BOOT_IMAGE=runsc\n";
+static atomic_bool boot_log_read; /* by SYSLOG_READ, once */
+
+/* Nothing is ever added: whoever has read it all waits. */
+static long syslog_wait(struct task *t)
+{
+	int err = 0;
+
+	t->wait_what = "syslog";
+	while (!err && atomic_exchange(&boot_log_read, true))
+		err = task_block(t, NO_DEADLINE);
+	t->wait_what = NULL;
+	return err;
+}
+
+static long syslog_read(struct task *t, int type, uaddr_t to, int len)
+{
+	long n = MIN((long)sizeof boot_log - 1, (long)len), err = 0;
+
+	if (len < 0 || uaddr_null(to))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if (type == SYSLOG_READ)
+		err = syslog_wait(t);
+	return err ? err : (copyout(t, to, boot_log, (size_t)n) ?: n);
+}
 
 long sys_syslog(struct task *t, struct sysargs a)
 {
 	int type = arg_int(a, 0), len = arg_int(a, 2);
-	long n = (long)sizeof boot_log - 1;
 
 	if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER &&
 		!task_capable(t, CAP_SYSLOG_K))
 		return -EPERM;
 	switch (type) {
+	case SYSLOG_READ:
 	case SYSLOG_READ_ALL:
-		if (len < 0 || uaddr_null(arg_addr(a, 1)))
-			return -EINVAL;
-		n = MIN(n, (long)len);
-		return copyout(t, arg_addr(a, 1), boot_log, (size_t)n) ?: n;
-	case SYSLOG_SIZE_BUFFER:
-		return n;
+	case SYSLOG_READ_CLEAR:
+		return syslog_read(t, type, arg_addr(a, 1), len);
+	case SYSLOG_CONSOLE_LEVEL:
+		return len < 1 || len > 8 ? -EINVAL : 0;
 	case SYSLOG_SIZE_UNREAD:
-		return 0;
+		return atomic_load(&boot_log_read) ? 0
+						   : (long)sizeof boot_log - 1;
+	case SYSLOG_SIZE_BUFFER:
+		return (long)sizeof boot_log - 1;
 	}
 	return type < 0 || type > SYSLOG_SIZE_BUFFER ? -EINVAL : 0;
+}
+
+/* Process accounting and swap are the machine's, not a container's. */
+long sys_acct(struct task *t, struct sysargs a)
+{
+	(void)t;
+	(void)a;
+	return -EPERM;
+}
+
+long sys_swapon(struct task *t, struct sysargs a)
+{
+	(void)t;
+	(void)a;
+	return -EPERM;
+}
+
+long sys_swapoff(struct task *t, struct sysargs a)
+{
+	(void)t;
+	(void)a;
+	return -EPERM;
 }
 
 /* A container does not boot the machine: reboot(2) outside the first pid

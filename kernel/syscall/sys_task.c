@@ -357,6 +357,24 @@ long sys_setns(struct task *t, struct sysargs a)
 	return -EPERM;
 }
 
+/* GAP: what an epoll instance watches (KCMP_EPOLL_TFD) cannot be compared. */
+long sys_kcmp(struct task *t, struct sysargs a)
+{
+	struct task *x = task_lookup(t->tg->pid_ns, arg_int(a, 0));
+	struct task *y = task_lookup(t->tg->pid_ns, arg_int(a, 1));
+	long ret = x && y ? 0 : -ESRCH;
+
+	if (!ret)
+		ret = task_may_access(t, x);
+	if (!ret)
+		ret = task_may_access(t, y);
+	if (!ret)
+		ret = task_kcmp(x, y, arg_int(a, 2), a.r[3], a.r[4]);
+	task_put(x);
+	task_put(y);
+	return ret;
+}
+
 /* --- pidfds */
 
 /* GAP: no PIDFD_THREAD. */

@@ -117,3 +117,6 @@ int pidfd_tgroup(struct file *f, struct tgroup **out) MUST_CHECK;
 
 /* prctl.c */
 long task_prctl(struct task *t, int op, const uint64_t *arg) MUST_CHECK;
+
+/* kcmp.c: 0 the same, 1 less, 2 greater. */
+long task_kcmp(struct task *a, struct task *b, int type, uint64_t i, uint64_t j) MUST_CHECK;

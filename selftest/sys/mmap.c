@@ -341,3 +341,11 @@ TEST(mmap, read_and_write_through_fresh_pages)
 	SEE(pwrite(fd, p + 101 * PG, 300 * PG, 0));
 	SEE(pread(fd, p + 100 * PG, 1, 0));
 }
+
+TEST(mmap, huge_pages_of_no_size_that_there_is)
+{
+	SEE(mmap(NULL, PG, PROT_READ,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 63 << 26, -1,
+		    0) == MAP_FAILED);
+	SEE(errno == EINVAL);
+}
