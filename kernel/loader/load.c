@@ -56,9 +56,7 @@ static int open_checked(
 	ret = inode_permission(in, c, MAY_EXEC);
 	if (ret)
 		return ret;
-	/* GAP: a running program may be written; only exec of an open one
-	 * fails. */
-	ret = inode_deny_write(in);
+	ret = inode_deny_write(in); /* for good: mm_set_exe() */
 	if (ret)
 		return ret;
 	inode_allow_write(in);
@@ -232,7 +230,6 @@ LOCKS_UNCHECKED /* nobody else has the mm yet */
 		if (mm->data_end < end)
 			mm->data_end = end;
 	}
-	mm->exe = file_get(x->file);
 	mm->vdso = x->vdso;
 }
 
@@ -276,7 +273,9 @@ int load_map(struct exec *x)
 
 	set_limits(x);
 	mm_layout(x->mm, x->personality & ADDR_NO_RANDOMIZE);
-	ret = map_images(x);
+	ret = mm_set_exe(x->mm, x->file);
+	if (!ret)
+		ret = map_images(x);
 	if (ret)
 		return ret;
 	mm_set_brk(x->mm, x->main.high + x->main.bias);

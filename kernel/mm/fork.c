@@ -196,12 +196,16 @@ static void hot_undo(struct mm *child, struct hot *h)
 LOCKS_UNCHECKED
 static int fork_vmas(struct mm *mm, struct mm *child)
 {
+	/* The parent's keeps writers away already. */
+	int err = mm->exe ? mm_set_exe(child, mm->exe) : 0;
+
+	if (err)
+		return err;
 	child->mmap_base = mm->mmap_base;
 	child->brk_start = mm->brk_start;
 	child->brk = mm->brk;
 	child->stack_top = mm->stack_top;
 	child->hot = hotset_get(mm->hot);
-	child->exe = mm->exe ? file_get(mm->exe) : NULL;
 	child->code_start = mm->code_start;
 	child->code_end = mm->code_end;
 	child->data_start = mm->data_start;

@@ -92,6 +92,8 @@ LOCKS_UNCHECKED /* nobody else has it, or has it any more */
 	ptable_fini(&mm->as.pt);
 	frame_slots_fini(&mm->slots);
 	hotset_put(mm->hot);
+	if (mm->exe)
+		inode_allow_write(mm->exe->inode);
 	file_put(mm->exe);
 	free(mm);
 }
@@ -326,6 +328,17 @@ void mm_pagemap(struct mm *mm, uint64_t start, uint64_t *word, size_t n)
 }
 
 /* --- exec */
+
+LOCKS_UNCHECKED /* nobody else has it yet */
+	int
+	mm_set_exe(struct mm *mm, struct file *f)
+{
+	int err = inode_deny_write(f->inode);
+
+	if (!err)
+		mm->exe = file_get(f);
+	return err;
+}
 
 void mm_set_brk(struct mm *mm, uint64_t start)
 {

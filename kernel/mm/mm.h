@@ -91,6 +91,8 @@ int mm_remap_pages(struct mm *mm, uint64_t start, uint64_t len, uint64_t off) MU
 /* Copies between two address spaces: the bytes moved, or -errno when none were. */
 ssize_t mm_transfer(struct mm *dst, const struct uio_seg *dseg, size_t ndst,
 	struct mm *src, const struct uio_seg *sseg, size_t nsrc) MUST_CHECK;
+/* exec: the program, which nobody may write to while it runs: 0, or -ETXTBSY.  @mm has none yet. */
+int mm_set_exe(struct mm *mm, struct file *f) MUST_CHECK;
 /* exec: where the program's break and stack are. */
 void mm_set_brk(struct mm *mm, uint64_t start);		/* a random gap is added */
 /* Chooses stack_top and mmap_base anew, for the limits as they are now. */

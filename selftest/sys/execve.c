@@ -234,3 +234,61 @@ TEST(execve, execveat_by_descriptor)
 	SEE(syscall(SYS_execveat, 1234, "x", argv, no_env, 0));
 	SEE(syscall(SYS_execveat, AT_FDCWD, "/bin/sh", argv, no_env, 1));
 }
+
+/* A copy of a program that is there on every machine, run until @stop is
+ * closed. */
+static void copy_program(const char *to)
+{
+	static char buf[65536];
+	int in = open("/bin/cat", O_RDONLY);
+	int out = open(to, O_CREAT | O_WRONLY | O_TRUNC, 0755);
+	ssize_t n;
+
+	while ((n = read(in, buf, sizeof buf)) > 0)
+		write(out, buf, (size_t)n);
+	close(in);
+	close(out);
+}
+
+static void see_writers(const char *path)
+{
+	int fd;
+
+	SEE((fd = open(path, O_WRONLY)) < 0 ? errno : 0);
+	if (fd >= 0)
+		close(fd);
+	SEE((fd = open(path, O_RDWR | O_TRUNC)) < 0 ? errno : 0);
+	if (fd >= 0)
+		close(fd);
+	SEE(truncate(path, 100));
+}
+
+TEST(execve, nobody_writes_to_a_running_program)
+{
+	const char *path = "running-program";
+	int in[2], out[2];
+	pid_t pid;
+	char c;
+
+	copy_program(path);
+	pipe(in);
+	pipe(out);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		close(in[1]);
+		execl(path, path, NULL);
+		_exit(1);
+	}
+	write(in[1], "x", 1);
+	read(out[0], &c, 1); /* it runs */
+	see_writers(path);
+	SEE(unlink(path));
+	copy_program(path); /* another file */
+	close(in[1]);
+	waitpid(pid, NULL, 0);
+	see_writers(path);
+	unlink(path);
+}
