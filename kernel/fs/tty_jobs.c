@@ -22,6 +22,15 @@ static struct session *session_of(struct task *t)
 	return t->tg->pgrp ? t->tg->pgrp->session : NULL;
 }
 
+/* The terminal that @t may use as its own; borrowed. */
+HOLDS(lc_tasklist)
+static struct tty *own_tty(struct task *t)
+{
+	struct session *s = session_of(t);
+
+	return s && !t->tg->gave_up_tty ? s->tty : NULL;
+}
+
 int tty_check_job(struct task *t, struct tty *tty, int sig)
 {
 	struct pgrp *pg = NULL;
@@ -31,8 +40,7 @@ int tty_check_job(struct task *t, struct tty *tty, int sig)
 	if (!t)
 		return 0;
 	tasklist_lock(&tasklist);
-	if (t->tg->pgrp && session_of(t)->tty == tty && tty->fg &&
-		tty->fg != t->tg->pgrp) {
+	if (own_tty(t) == tty && tty->fg && tty->fg != t->tg->pgrp) {
 		pg = pgrp_get(t->tg->pgrp);
 		orphaned = pgrp_orphaned(pg, NULL);
 	}
@@ -51,25 +59,22 @@ int tty_check_job(struct task *t, struct tty *tty, int sig)
 
 struct tty *tty_of_task(struct task *t)
 {
-	struct tty *tty = NULL;
-	struct session *s;
+	struct tty *tty;
 
 	tasklist_lock(&tasklist);
-	s = session_of(t);
-	if (s && s->tty)
-		tty = tty_get(s->tty);
+	tty = own_tty(t);
+	if (tty)
+		tty_get(tty);
 	tasklist_unlock(&tasklist);
 	return tty;
 }
 
 bool tty_is_controlling(struct task *t, struct tty *tty)
 {
-	struct session *s;
 	bool ret;
 
 	tasklist_lock(&tasklist);
-	s = session_of(t);
-	ret = s && s->tty == tty;
+	ret = own_tty(t) == tty;
 	tasklist_unlock(&tasklist);
 	return ret;
 }
@@ -144,21 +149,21 @@ void tty_maybe_controlling(struct task *t, struct tty *tty)
 	(void)!tty_set_controlling(t, tty, false);
 }
 
-/* GAP: a process that does not lead its session cannot give it up alone. */
+/* The leader for its whole session, any other process for itself. */
 int tty_give_up(struct task *t, struct tty *tty)
 {
 	struct parted old = { .tty = NULL };
-	struct session *s;
 	int err = -ENOTTY;
 
 	tasklist_lock(&tasklist);
-	s = session_of(t);
-	if (s && s->tty == tty) {
-		err = s->leader == t->tg ? 0 : -EPERM;
-		if (!err) {
+	if (own_tty(t) == tty) {
+		err = 0;
+		if (session_of(t)->leader == t->tg) {
 			tty_lock(tty);
 			part(tty, &old);
 			tty_unlock(tty);
+		} else {
+			t->tg->gave_up_tty = true;
 		}
 	}
 	tasklist_unlock(&tasklist);
@@ -202,7 +207,7 @@ static int set_foreground(struct task *t, struct tty *tty, int pgid,
 	struct pgrp *old;
 	int err;
 
-	if (!s || s->tty != tty || tty->session != s)
+	if (!s || own_tty(t) != tty || tty->session != s)
 		return -ENOTTY;
 	err = find_pgrp(t, s, pgid, tg, put);
 	if (err)

@@ -205,6 +205,7 @@ static void link_process(
 		tg->parent_tid = old->parent_tid;
 	}
 	tg->parent = parent;
+	tg->gave_up_tty = old->gave_up_tty;
 	atomic_store(&tg->ppid, parent ? parent->tgid : 0);
 	if (parent)
 		list_add_tail(&parent->children, &tg->sibling);

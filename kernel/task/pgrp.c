@@ -326,6 +326,7 @@ long task_setsid(struct task *t)
 	pgrp_leave(tg);
 	pgrp_join(tg, pg);
 	pgrp_put_locked(pg);
+	tg->gave_up_tty = false;
 	ret = tg->tgid;
 put:
 	session_put_locked(s);

@@ -123,6 +123,7 @@ struct tgroup {
 	bool zombie;			/* all threads ended; waits to be reaped */
 	bool did_exec;			/* setpgid(2) EACCES */
 	bool subreaper;			/* PR_SET_CHILD_SUBREAPER */
+	bool gave_up_tty;		/* TIOCNOTTY: the session's terminal is not ours; until setsid(2) */
 	struct waitq child_waitq;	/* woken when a child changes state */
 	struct waitq exit_waitq;	/* pidfd and the control server: this one ended */
 

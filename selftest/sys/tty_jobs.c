@@ -249,6 +249,36 @@ TEST(tty_jobs, giving_it_up)
 	SEE(pgrp_of(s) == getpid());
 }
 
+/* A process that does not lead gives it up for itself and for its children. */
+TEST(tty_jobs, giving_it_up_alone)
+{
+	int status;
+
+	session();
+	fflush(stdout);
+	if (fork() == 0) {
+		SEE(ioctl(s, TIOCNOTTY, 0));
+		SEE(ioctl(s, TIOCNOTTY, 0));
+		SEE(open("/dev/tty", O_RDWR));
+		SEE(pgrp_of(s));
+		SEE(ioctl(s, TIOCSCTTY, 0));
+		fflush(stdout);
+		if (fork() == 0) {
+			SEE(open("/dev/tty", O_RDWR));
+			SEE(setsid() == getpid());
+			SEE(open("/dev/tty", O_RDWR));
+			fflush(stdout);
+			_exit(0);
+		}
+		wait(&status);
+		_exit(0);
+	}
+	wait(&status);
+	SEE(status);
+	SEE(open("/dev/tty", O_RDWR) >= 0);
+	SEE(pgrp_of(s) == getpid());
+}
+
 TEST(tty_jobs, opening_makes_it_mine)
 {
 	char name[64];
