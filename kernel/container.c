@@ -516,7 +516,7 @@ static bool take_status(struct tgroup *tg, int *status)
 	if (ended) {
 		*status = tg->exit_status;
 		if (!tg->parent)
-			tgroup_reap(tg);
+			tgroup_reap(tg, false);
 	}
 	tasklist_unlock(&tasklist);
 	return ended;

@@ -73,13 +73,13 @@ static void thread_unlink(struct task *t)
 	task_unhash(t);
 }
 
-void tgroup_reap(struct tgroup *tg)
+void tgroup_reap(struct tgroup *tg, bool waited)
 {
 	struct task *leader = tg->leader;
 
 	if (!leader)
 		return;
-	if (tg->parent)
+	if (tg->parent && waited)
 		sums_of_child(tg->parent, tg);
 	list_del(&tg->sibling);
 	tg->parent = NULL;
@@ -131,11 +131,11 @@ static void adopt(
 	send_pdeath(child);
 	child->exit_signal = SIGCHLD;
 	if (!reaper && child->zombie) {
-		tgroup_reap(child);
+		tgroup_reap(child, false);
 		return;
 	}
 	if (child->zombie && tgroup_notify_exit(child, SIGCHLD)) {
-		tgroup_reap(child);
+		tgroup_reap(child, false);
 		return;
 	}
 	pgrp_check_orphan(child, from);
@@ -284,7 +284,7 @@ static void tgroup_finish(struct tgroup *tg)
 	if (tgroup_notify_exit(tg, tg->exit_signal) || keep_status(tg) ||
 		(tg->parent && tg->parent == tg->pid_ns->init &&
 			tg->pid_ns->dead))
-		tgroup_reap(tg);
+		tgroup_reap(tg, false);
 	waitq_wake(&tg->exit_waitq, 0);
 }
 

@@ -96,8 +96,18 @@ void futex_key_put(struct futex_key *k)
 
 void futex_queue(struct bucket *b, struct futex_waiter *w)
 {
+	struct sched *sched = &w->task->sched;
+	struct futex_waiter *o;
+
 	atomic_store(&w->bucket, b);
 	atomic_fetch_add(&b->n, 1);
+	w->prio = sched_is_rt(sched->policy) ? sched->prio : 0;
+	if (w->prio)
+		list_for_each (o, &b->waiters, link)
+			if (o->prio < w->prio) {
+				list_add_tail(&o->link, &w->link);
+				return;
+			}
 	list_add_tail(&b->waiters, &w->link);
 }
 

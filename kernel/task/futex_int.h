@@ -27,6 +27,7 @@ struct futex_waiter {
 	uint64_t pi_addr;		/* then: the lock's address in the task's memory */
 	const struct futex_key *requeue_to;	/* FUTEX_WAIT_REQUEUE_PI: the lock it is to be moved to */
 	struct task *task;
+	int prio;			/* real-time priority when it was queued, or 0 */
 	struct bucket *_Atomic bucket;	/* moves by requeue */
 	atomic_bool woken;
 };
@@ -49,6 +50,7 @@ int futex_key_get(struct task *t, uint64_t addr, bool shared, struct futex_key *
 void futex_key_put(struct futex_key *k);
 bool futex_key_equal(const struct futex_key *a, const struct futex_key *b);
 
+/* Behind those of its priority and above: real-time tasks come first. */
 void futex_queue(struct bucket *b, struct futex_waiter *w);
 /* Queues @w if the word at @addr still is @val; -EAGAIN when it is not. */
 int futex_queue_if(struct task *t, struct futex_waiter *w, uint64_t addr, uint32_t val) MUST_CHECK;

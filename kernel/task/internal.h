@@ -31,8 +31,8 @@ void task_set_state(struct task *t, enum task_state s);
 /* All other threads of the caller's group end; -EINTR when it has to end itself. */
 int task_dethread(struct task *t) MUST_CHECK;
 void task_vfork_done(struct task *t);			/* the mm is let go of: wake the parent */
-/* Takes a zombie out of everything; its table reference goes. */
-void tgroup_reap(struct tgroup *tg) HOLDS(lc_tasklist);
+/* Takes a zombie out of everything; its table reference goes.  @waited: by its parent, which counts its usage. */
+void tgroup_reap(struct tgroup *tg, bool waited) HOLDS(lc_tasklist);
 /* Group exit begins: every thread is told.  Only the first status counts. */
 void tgroup_begin_exit(struct tgroup *tg, int status) HOLDS(lc_sighand);
 

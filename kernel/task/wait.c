@@ -83,7 +83,7 @@ static bool take_zombie(struct tgroup *c, int options, struct wait_result *r)
 		  : r->status & 0x80  ? CLD_DUMPED
 				      : CLD_KILLED;
 	if (!(options & WNOWAIT))
-		tgroup_reap(c);
+		tgroup_reap(c, true);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -65,6 +66,45 @@ TEST(futex, wake_wakes_as_many_as_asked)
 		pthread_join(th[i], NULL);
 	SEE(n);
 	SEE(atomic_load(&woken));
+}
+
+static atomic_int order[2], nordered;
+
+/* @arg: real-time priority. */
+static void *wait_with_priority(void *arg)
+{
+	int prio = (int)(intptr_t)arg;
+
+	if (prio)
+		syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &prio);
+	while (futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0) &&
+		errno == EINTR)
+		;
+	order[atomic_fetch_add(&nordered, 1)] = (int)(intptr_t)arg;
+	return NULL;
+}
+
+/* The ordinary thread waits first, the urgent one is woken first. */
+TEST(futex, the_highest_priority_is_woken_first)
+{
+	pthread_t th[2];
+
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&th[i], NULL, wait_with_priority,
+			(void *)(intptr_t)(i * 10));
+		/* Moved, so it waits. */
+		while (futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)1,
+			       &word2, 0) != 1)
+			usleep(1000);
+	}
+	for (int i = 0; i < 2; i++) {
+		SEE(futex(&word2, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
+		while (atomic_load(&nordered) == i)
+			usleep(1000);
+		SEE(order[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(th[i], NULL);
 }
 
 TEST(futex, requeue_moves_waiters)

@@ -414,3 +414,18 @@ TEST(getrusage, the_most_memory_ever)
 	SEE(status);
 	SEE(about_big(r.ru_maxrss));
 }
+
+/* Nobody waited for it: its usage is nobody's. */
+TEST(getrusage, of_children_that_nobody_waits_for)
+{
+	struct rusage r;
+
+	signal(SIGCHLD, SIG_IGN);
+	fflush(stdout);
+	if (fork() == 0)
+		_exit(touch_it());
+	SEE(wait(NULL));
+	getrusage(RUSAGE_CHILDREN, &r);
+	SEE(r.ru_maxrss);
+	SEE(r.ru_minflt);
+}
