@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/attr.h"
@@ -18,6 +19,11 @@ void arch_start_regs(struct regs *r, uint64_t rip, uint64_t rsp);
 /* The FP state of a new program, into the calling task's context. */
 void arch_reset_fp(struct task *t);
 
+/*
+ * Whether the instruction in @code, which faulted at @addr with @r, would have
+ * written there.  insn.c says how far to trust the answer.
+ */
+bool arch_insn_writes(const uint8_t *code, size_t n, const struct regs *r, uint64_t addr);
 /* The vector, error code and cr2 that the next signal frame shows. */
 void arch_note_fault(struct task *t, uint64_t trapno, uint64_t error, uint64_t cr2);
 /*

@@ -89,6 +89,27 @@ static void run_exception(struct task *t, const struct pevent *ev)
 	signal_force(t, &si);
 }
 
+#define INSN_MAX 15
+#define PF_WRITE 2
+
+/* The error code, with the kind of the access where the platform cannot tell.
+ */
+static uint64_t fault_error(struct task *t, const struct pevent *ev)
+{
+	uint8_t code[INSN_MAX];
+	uint64_t rip = t->regs.rip;
+	size_t n = MIN(PAGE_SIZE - rip % PAGE_SIZE, sizeof code);
+
+	if (ev->access != (PACC_READ | PACC_WRITE) ||
+		copyin(t, code, uaddr(rip), n))
+		return ev->error;
+	if (n < sizeof code &&
+		copyin(t, code + n, uaddr(rip + n), sizeof code - n) == 0)
+		n = sizeof code;
+	return ev->error |
+	       (arch_insn_writes(code, n, &t->regs, ev->addr) ? PF_WRITE : 0);
+}
+
 static void run_fault(struct task *t, const struct pevent *ev)
 {
 	siginfo_t si;
@@ -96,7 +117,7 @@ static void run_fault(struct task *t, const struct pevent *ev)
 	memset(&si, 0, sizeof si);
 	if (mm_fault(t->mm, ev->addr, ev->access, &si) == 0)
 		return;
-	arch_note_fault(t, ev->trapno, ev->error, ev->addr);
+	arch_note_fault(t, ev->trapno, fault_error(t, ev), ev->addr);
 	signal_force(t, &si);
 }
 

@@ -64,6 +64,62 @@ TEST(traps, read_of_nothing)
 	SEE(cr2 == (uintptr_t)p);
 }
 
+/* What the error code says of @insn, with the address of nothing in rdi. */
+#define KIND(insn)                                                       \
+	do {                                                             \
+		catch (SIGSEGV);                                         \
+		if (!sigsetjmp(back, 1))                                 \
+			__asm__ volatile(                                \
+				insn                                     \
+				:                                        \
+				: "D"(nothing), "S"(buf), "a"(0), "c"(1) \
+				: "memory", "cc");                       \
+		SEE_STR(insn);                                           \
+		SEE(error);                                              \
+		SEE(cr2 - (uintptr_t)nothing);                           \
+	} while (0)
+
+TEST(traps, which_instructions_write)
+{
+	char *nothing = page(PROT_READ), buf[64] = { 0 };
+
+	munmap(nothing, 4096);
+	nothing += 256;
+	KIND("mov %%al, (%%rdi)");
+	KIND("mov (%%rdi), %%eax");
+	KIND("movq $7, 8(%%rdi)");
+	KIND("addl $1, (%%rdi)");
+	KIND("cmpl $1, (%%rdi)");
+	KIND("add %%rax, (%%rdi)");
+	KIND("add (%%rdi), %%rax");
+	KIND("cmp %%rax, (%%rdi)");
+	KIND("test %%eax, (%%rdi)");
+	KIND("incl (%%rdi)");
+	KIND("negl (%%rdi)");
+	KIND("shll $3, (%%rdi)");
+	KIND("lock xaddl %%eax, (%%rdi)");
+	KIND("lock cmpxchg %%ecx, (%%rdi)");
+	KIND("xchg %%eax, (%%rdi)");
+	KIND("sete (%%rdi)");
+	KIND("btsl $3, (%%rdi)");
+	KIND("btl $3, (%%rdi)");
+	KIND("movups %%xmm0, (%%rdi)");
+	KIND("movups (%%rdi), %%xmm0");
+	KIND("movdqa %%xmm0, 16(%%rdi)");
+	KIND("movq %%xmm0, (%%rdi)");
+	KIND("movq (%%rdi), %%xmm0");
+	KIND("movd %%xmm0, (%%rdi)");
+	KIND("movnti %%eax, (%%rdi)");
+	KIND("fnstcw (%%rdi)");
+	KIND("fldcw (%%rdi)");
+	KIND("pushq (%%rdi)");
+	KIND("rep stosb");
+	KIND("rep movsb");
+	KIND("xchg %%rsi, %%rdi; movsq; xchg %%rsi, %%rdi");
+	KIND("scasb");
+	KIND("mov %%gs, (%%rdi)");
+}
+
 TEST(traps, write_to_read_only_memory)
 {
 	char *p = page(PROT_READ);
