@@ -390,7 +390,9 @@ long sys_move_pages(struct task *t, struct sysargs a)
 			break;
 		status = page_node(mm, addr);
 		err = copyout(t, uaddr(a.r[4] + i * 4), &status, sizeof status);
-		if (!err && (i & 1023) == 1023 && signal_waits(t))
+		/* A signal does not end it, only the end of the process. */
+		if (!err && (i & 1023) == 1023 &&
+			atomic_load(&t->work) & TASK_WORK_EXIT)
 			err = -EINTR;
 	}
 	mm_put(mm);
