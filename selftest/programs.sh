@@ -3,7 +3,8 @@
 #
 # Makes the tree with debootstrap (once, in <build>/debian), runs each command in it by
 # chroot on the host and by `runsc run` in the sandbox, and demands the same output
-# and status.  LONG=1 adds python's own tests.  Needs root.
+# and status.  LONG=1 adds programs-long.sh, in a larger tree; ONLY='git|python .*'
+# selects by name.  Needs root.
 set -u
 out=$(cd "$1" && pwd)
 tree=$out/debian
@@ -11,6 +12,7 @@ runsc=$out/runsc
 packages=procps,python3,libpython3.11-testsuite,gcc,libc6-dev,git,sqlite3,perl,make,file,xz-utils,busybox-static,bsdextrautils
 passed=0 failed=0 skipped=0
 work=$(mktemp -d)
+root=readonly
 trap 'rm -rf "$work"' EXIT
 
 if [ "$(id -u)" != 0 ] || ! command -v debootstrap > /dev/null; then
@@ -35,15 +37,15 @@ if [ ! -e "$tree/.done" ]; then
 	touch "$tree/.done"
 fi
 
-# A bundle on the tree, read-only, with a tmpfs on /tmp.
+# A bundle on the tree, read-only unless $root says otherwise, with a tmpfs on /tmp.
 mkdir -p "$work/bundle"
 (cd "$work/bundle" && "$runsc" spec -- /bin/bash -c true)
 config() { # command
-	python3 - "$work/bundle/config.json" "$tree" "$1" << 'PY'
+	python3 - "$work/bundle/config.json" "$tree" "$root" "$1" << 'PY'
 import json, sys
-path, tree, command = sys.argv[1:]
+path, tree, root, command = sys.argv[1:]
 c = json.load(open(path))
-c["root"] = {"path": tree, "readonly": True}
+c["root"] = {"path": tree, "readonly": root == "readonly"}
 p = c["process"]
 p.update(terminal=False, args=["/bin/bash", "-c", command], cwd="/tmp",
          env=["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LC_ALL=C.UTF-8"])
@@ -57,19 +59,26 @@ json.dump(c, open(path, "w"))
 PY
 }
 
-native() { # the same on the host: own mounts, so that nothing stays
+native() { # the same on the host, with the same capabilities: own mounts, so that nothing stays
 	unshare --mount --pid --fork --uts -- bash -c '
-		mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" &&
+		mount --bind "$1" "$1" && { [ "$3" != readonly ] || mount -o remount,bind,ro "$1"; } &&
+		mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" && mount -t sysfs -o ro sysfs "$1/sys" &&
 		mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/dev" && mkdir "$1/dev/pts" "$1/dev/shm" &&
 		for d in null zero full random urandom tty; do touch "$1/dev/$d" && mount --bind "/dev/$d" "$1/dev/$d"; done &&
 		ln -s /proc/self/fd "$1/dev/fd" && mount -t devpts -o newinstance,ptmxmode=666 devpts "$1/dev/pts" && ln -s pts/ptmx "$1/dev/ptmx" &&
-		mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm" && hostname debian &&
-		exec chroot "$1" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-			HOME=/tmp LC_ALL=C.UTF-8 /bin/bash -c "cd /tmp && ulimit -n 1024 && $2"' - "$tree" "$1"
+		mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm" && hostname debian && ulimit -n 1024 &&
+		exec setpriv --bounding-set="$4" chroot "$1" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+			HOME=/tmp LC_ALL=C.UTF-8 /bin/bash -c "cd /tmp && $2"' - "$tree" "$1" "$root" \
+		-all,+chown,+dac_override,+fsetid,+fowner,+mknod,+setgid,+setuid,+setfcap,+setpcap,+sys_chroot,+kill,+audit_write
+}
+
+wanted() { # name
+	[[ $1 =~ ^(${ONLY:-.*})$ ]]
 }
 
 try() { # name command: same output and status on both sides
 	local a b
+	wanted "$1" || return
 	config "$2"
 	native "$2" > "$work/native" 2> "$work/native.err" < /dev/null
 	a=$?
@@ -92,7 +101,7 @@ try jobs 'set -m; sleep 100 & sleep 200 & jobs; kill %1; wait %1; echo $?; kill 
 try find 'find / -xdev | wc -l; find /usr -xdev -type f -size +100k | sort | sha256sum'
 try coreutils 'seq 100000 | sort -R --random-source=/bin/bash | sort -n | md5sum; head -c 1000000 /bin/bash | base64 | tr a-z A-Z | sha1sum; ls -laR /etc | grep -v "^total" | wc -l; df /tmp | wc -l; stat -c "%a %U %s %F" /etc/passwd /bin /tmp; date -u -d @0; printf "%s\n" {1..20} | shuf -n 20 | sort -n | paste -sd+ | bc 2> /dev/null; touch -d "2001-02-03 04:05:06.789" t && stat -c %y t; mkdir -p a/b/c && mv a z && cp -a z y && ls -R; ln z/b x 2>&1; ln -s z l && readlink -f l/b; dd if=/dev/zero of=s bs=1 count=1 seek=1M 2> /dev/null; du -k s; truncate -s 5 s; od -c s; timeout 0.2 sleep 5; echo $?; nproc --all | wc -l; yes | head -n 3; tee q < /etc/hostname > /dev/null; cksum /bin/ls; factor 1234567890; split -n 3 /etc/passwd && cat xa? | cmp - /etc/passwd && echo same; mktemp -u XXXX | wc -c; id; env | grep -v OLDPWD | sort; sync; expr 6 \* 7; test -x /bin/sh && echo x; mkfifo p && (echo fifo > p & cat p); chmod 750 q && stat -c %A q; chown 1:2 q && stat -c %u:%g q; install -m 600 q r && stat -c %a r; rm -rf z y l && ls | wc -l'
 try tar 'tar cf u.tar -C / usr/bin usr/lib/python3 usr/share/perl && mkdir o && tar xf u.tar -C o && for d in / o; do (cd $d && find usr/bin usr/lib/python3 usr/share/perl -type f | sort | xargs sha256sum | sha256sum); done; tar cJf e.txz /etc 2> /dev/null && tar tJf e.txz | wc -l'
-try perl 'perl -MPOSIX -e "print join(q(,), map { \$_ ** 2 } 1 .. 9), qq(\n); my \$p = fork; if (!\$p) { exit 3 } waitpid \$p, 0; print \$? >> 8, qq(\n); open my \$f, q(-|), q(echo piped); print <\$f>; printf qq(%s\n), strftime(q(%Y), gmtime 0)"'
+try perl 'perl -Mthreads -e "my \$s = 0; \$s += \$_->join for map { my \$i = \$_; threads->create(sub { \$i * 2 }) } 1 .. 20; print qq(\$s\n)"; perl -MSocket -e "socketpair A, B, AF_UNIX, SOCK_STREAM, 0; syswrite A, q(x); sysread B, \$b, 1; print qq(\$b\n); \$SIG{ALRM} = sub { print qq(alarm\n) }; alarm 1; select undef, undef, undef, 5"; perl -MPOSIX -e "print join(q(,), map { \$_ ** 2 } 1 .. 9), qq(\n); my \$p = fork; if (!\$p) { exit 3 } waitpid \$p, 0; print \$? >> 8, qq(\n); open my \$f, q(-|), q(echo piped); print <\$f>; printf qq(%s\n), strftime(q(%Y), gmtime 0)"'
 try python 'python3 -c "
 import os, sys, threading, subprocess, multiprocessing, hashlib, asyncio, mmap, tempfile, json
 print(6*7, sys.version_info[:2], hashlib.sha256(b\"x\").hexdigest())
@@ -113,14 +122,28 @@ try make 'for i in {1..20}; do echo "int f$i(int x) { return x + $i; }" > f$i.c;
 try git 'git init -q r && cd r && git config user.email a@b.c && git config user.name n && export GIT_AUTHOR_DATE=@1000000000+0000 GIT_COMMITTER_DATE=@1000000000+0000; for i in {1..20}; do echo $i > f$i; git add . ; git commit -qm "c $i"; done; git log --oneline | md5sum; git gc -q; git fsck; git clone -q . ../c && cd ../c && git log | wc -l; git checkout -q -b x HEAD~5 && ls | wc -l; git merge -q master 2>&1; git status -s | wc -l'
 try sqlite 'sqlite3 t.db "create table t(a integer primary key, b text); begin; with recursive c(x) as (select 1 union all select x + 1 from c where x < 100000) insert into t select x, hex(x) from c; commit; select count(*), sum(a), max(b) from t; create index i on t(b); pragma integrity_check; pragma journal_mode=wal; delete from t where a % 2; select count(*) from t; vacuum;"; sqlite3 t.db "select sum(a) from t"'
 try dpkg 'apt-get --version | head -n 1; dpkg -l | wc -l; dpkg -L bash | md5sum; dpkg --verify bash; echo $?; apt-cache policy bash | head -n 2'
-try procps 'ps | awk "{ print \$2, \$4 }"; ps -o pid,ppid,stat,comm | wc -l; pgrep -c bash; free | wc -l; uptime | wc -l; cat /proc/self/comm; readlink /proc/self/exe; tr "\0" " " < /proc/self/cmdline; echo; head -c 4 /proc/self/maps | wc -c; grep -c . /proc/self/status > /dev/null && echo status; wc -l < /proc/self/limits'
+try procps 'ps | awk "{ print \$2, \$4 }"; ps -o pid,ppid,stat,comm | wc -l; pgrep -c bash; free | wc -l; uptime | wc -l; top -b -n 2 -d 0.1 | grep -c "PID USER"; ps aux | head -n 1; cat /proc/self/comm; readlink /proc/self/exe; tr "\0" " " < /proc/self/cmdline; echo; head -c 4 /proc/self/maps | wc -c; grep -c . /proc/self/status > /dev/null && echo status; wc -l < /proc/self/limits'
 try busybox 'busybox sh -c "echo static; busybox ls / | busybox wc -l; busybox ps | busybox wc -l > /dev/null; busybox uname -s"'
+# Names of tests that open AF_INET sockets, which there are none of yet.
+inet="-i test.test_os.TestSendfile* -i test_invalid_socket -i test_set_wakeup_fd_socket_result"
+
+# Each of python's tests with its outcome: what `python3 -m test` counts is not enough.
+outcomes='
+import re, xml.etree.ElementTree as tree
+for case in sorted(tree.parse("junit").iter("testcase"), key=lambda c: c.get("name")):
+    print(case.get("name"), *(re.sub("[0-9]+", "N", k.text or "") if k.tag == "skipped" else k.tag
+                              for k in case if k.tag in ("skipped", "failure", "error")))'
+
+python_tests() { # name what: a module, and patterns of `python3 -m test`
+	try "python $1" "python3 -m test --junit-xml junit $inet $2 > log 2>&1; echo status \$?; grep '^Tests result' log; python3 -c '$outcomes' || tail -n 20 log"
+}
+
+try tty 'script -qec "tty | cut -c 1-9; stty size; stty -a | grep -c isig; sleep 0.1 & jobs | cut -c 1-20; wait; cat" /dev/null <<< "typed" | tr -d "\r"'
+try daemon '(setsid sh -c "sleep 0.2; echo from a daemon > d" > /dev/null 2>&1 &); while ! [ -s d ]; do sleep 0.1; done; cat d; (trap "" HUP; sleep 0.3; echo survived > s) & disown; while ! [ -s s ]; do sleep 0.1; done; cat s'
+try xz 'seq 1 200000 | xz -T2 -1 | xz -dc | md5sum'
+python_tests system "test_os test_select test_time test_fcntl test_mmap test_posix test_pty test_openpty test_fileio test_stat test_resource test_pwd"
 if [ -n "${LONG:-}" ]; then
-	# Left out by name until there is a network: what opens AF_INET sockets.
-	inet="-i TestSendfile -i test_invalid_socket -i test_set_wakeup_fd_socket_result"
-	for m in test_os test_subprocess test_signal test_threading test_io test_mmap test_select test_time test_fcntl; do
-		LIMIT=600 try "python $m" "python3 -m test $inet $m 2>&1 | grep '^Tests result'"
-	done
+	. "$(dirname "$0")/programs-long.sh"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ] && [ $passed != 0 ]
