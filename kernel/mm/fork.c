@@ -217,6 +217,7 @@ static int fork_vmas(struct mm *mm, struct mm *child)
 	memcpy(child->auxv, mm->auxv, sizeof mm->auxv);
 	child->vdso = mm->vdso;
 	atomic_init(&child->dumpable, atomic_load(&mm->dumpable));
+	atomic_init(&child->dump_filter, atomic_load(&mm->dump_filter));
 	child->rlimit_as = mm->rlimit_as;
 	child->rlimit_data = mm->rlimit_data;
 	child->rlimit_memlock = mm->rlimit_memlock;

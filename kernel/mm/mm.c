@@ -112,6 +112,7 @@ LOCKS_UNCHECKED /* not published yet */
 	mm->rlimit_memlock = 8UL << 20;
 	mm_layout(mm, false);
 	atomic_init(&mm->dumpable, 1);
+	atomic_init(&mm->dump_filter, 0x33);
 	mm->hot = hotset_new();
 	err = platform->aspace_new(&mm->as);
 	if (err) {

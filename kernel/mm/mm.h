@@ -51,6 +51,7 @@ struct mm {
 	atomic_uint sync_seq;		/* a: the platform was told of a change */
 	atomic_ulong max_rss;		/* a: pages, high-water mark */
 	atomic_int dumpable;		/* a: PR_SET_DUMPABLE */
+	atomic_uint dump_filter;	/* a: /proc/PID/coredump_filter: kept and shown */
 	struct frame_slots slots GUARDED_BY(lc_mm_active);	/* where anonymous pages come from */
 	struct hotset *hot;		/* I: reference, or NULL: what is written after fork (fork.c) */
 	uint64_t rlimit_as, rlimit_data, rlimit_memlock, rlimit_stack;	/* a copy set by setrlimit and exec; relaxed */

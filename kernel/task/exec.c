@@ -284,6 +284,9 @@ static void install_mm(struct exec *x)
 
 	leave_old_mm(t);
 	mutex_acquire(&t->res_lock);
+	if (old)
+		atomic_store(
+			&x->mm->dump_filter, atomic_load(&old->dump_filter));
 	t->mm = x->mm;
 	mutex_release(&t->res_lock);
 	x->mm = NULL;

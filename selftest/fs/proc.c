@@ -197,6 +197,30 @@ TEST(proc, limits_and_oom)
 	SEE_STR(text);
 }
 
+TEST(proc, coredump_filter)
+{
+	int fd = open("/proc/self/coredump_filter", O_RDWR);
+	const char *all[] = { "0x7f\n", "3", "-1", "x", " 1", "3 ",
+		"0xffffffff", "0x100000000", "010" };
+
+	SEE(slurp("/proc/self/coredump_filter"));
+	SEE_STR(text);
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		SEE_STR(all[i]);
+		SEE(write(fd, all[i], strlen(all[i])));
+		slurp("/proc/self/coredump_filter");
+		SEE_STR(text);
+	}
+	if (fork() == 0) {
+		slurp("/proc/self/coredump_filter");
+		SEE_STR(text);
+		_exit(0);
+	}
+	SEE(wait(NULL) > 0);
+	execl("/bin/busybox", "busybox", "cat", "/proc/self/coredump_filter",
+		(char *)NULL);
+}
+
 TEST(proc, system_files_have_their_lines)
 {
 	SEE(slurp("/proc/meminfo") > 0);

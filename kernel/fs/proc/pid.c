@@ -16,7 +16,8 @@
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/mount.h"
 
-#define ARGS_MAX (16U << 20)
+#define ARGS_MAX         (16U << 20)
+#define DUMP_FILTER_BITS 0x1ffU
 
 /* --- text from the process's own memory */
 
@@ -395,9 +396,35 @@ static int show_wchan(UNUSED struct proc_inode *p, struct strbuf *out)
 	return 0;
 }
 
-static int show_coredump_filter(UNUSED struct proc_inode *p, struct strbuf *out)
+static int show_coredump_filter(struct proc_inode *p, struct strbuf *out)
 {
-	sb_puts(out, "00000033\n");
+	struct mm *mm = task_mm(p->task);
+
+	if (mm)
+		sb_printf(out, "%08x\n", atomic_load(&mm->dump_filter));
+	mm_put(mm);
+	return 0;
+}
+
+static int store_coredump_filter(
+	struct proc_inode *p, UNUSED struct task *t, char *text, size_t n)
+{
+	struct mm *mm;
+	char *end;
+	unsigned long v;
+
+	if (n && text[n - 1] == '\n')
+		text[--n] = 0;
+	v = strtoul(text, &end, 0);
+	if (!(*text >= '0' && *text <= '9') || end != text + n)
+		return -EINVAL;
+	if (v > UINT32_MAX)
+		return -ERANGE;
+	mm = task_mm(p->task);
+	if (!mm)
+		return -ESRCH;
+	atomic_store(&mm->dump_filter, (unsigned)v & DUMP_FILTER_BITS);
+	mm_put(mm);
 	return 0;
 }
 
@@ -624,7 +651,10 @@ static const struct proc_node attr_dir[] = {
 
 static const struct proc_node pid_files[] = {
 	COMMON,
-	TEXT("coredump_filter", 0644, show_coredump_filter),
+	{ .name = "coredump_filter",
+		.mode = S_IFREG | 0644,
+		.show = show_coredump_filter,
+		.store = store_coredump_filter },
 	TEXT("mountstats", 0400, show_mountstats),
 	TEXT("timens_offsets", 0644, show_timens),
 	{ .name = "timerslack_ns",
