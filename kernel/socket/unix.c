@@ -12,9 +12,10 @@
  * lock, takes a reference, and then works under the peer's lock alone.
  *
  * States.  Streams and packets: UNCONNECTED, LISTENING, CONNECTED, CLOSED. When
- * one end closes, it takes itself out of its peer: the peer reads what is
- * queued, then end of file; writes are EPIPE.  Datagram sockets stay
- * UNCONNECTED; a default peer is only a reference.
+ * one end closes, the other has "peer_gone": it reads what is queued, then end
+ * of file; writes are EPIPE.  Its peer stays, empty, for who asks after its
+ * name and credentials, accept(2) among them.  Datagram sockets stay
+ * UNCONNECTED, but for a pair; a default peer is only a reference.
  *
  * Limits.  A queue holds what the sender's SO_SNDBUF allows (streams), or
  * DGRAM_QUEUE messages.  GAP: MSG_OOB is EOPNOTSUPP; a poll for EPOLLOUT on a
@@ -405,8 +406,13 @@ static int unix_getopt(struct socket *s, struct task *t, int level, int name,
 		return -ENOPROTOOPT;
 	switch (name) {
 	case SO_PEERCRED:
-		p = peer_get(u);
-		if (p && s->type != SOCK_DGRAM) {
+		usock_lock(u);
+		/* Of datagram sockets only those that socketpair(2) made. */
+		p = u->peer && (s->type != SOCK_DGRAM || u->state == CONNECTED)
+			    ? usock_get(u->peer)
+			    : NULL;
+		usock_unlock(u);
+		if (p) {
 			cr.pid = p->pid;
 			cr.uid = p->uid;
 			cr.gid = p->gid;
@@ -426,19 +432,13 @@ static int unix_getopt(struct socket *s, struct task *t, int level, int name,
 	return -ENOPROTOOPT;
 }
 
-/* Tells the other end that @u is gone. */
+/* Tells the other end that @u is gone.  It keeps its reference: see States. */
 static void leave_peer(struct usock *u, struct usock *p, bool unread)
 {
-	struct usock *back = NULL;
 	struct file *f = NULL;
 
 	usock_lock(p);
 	if (p->peer == u) {
-		back = p->peer;
-		if (p->type != SOCK_DGRAM)
-			p->peer = NULL;
-		else
-			back = NULL;
 		p->peer_gone = true;
 		if (unread && p->sock && ref_tryget(&p->sock->file.ref))
 			f = &p->sock->file;
@@ -448,7 +448,6 @@ static void leave_peer(struct usock *u, struct usock *p, bool unread)
 		atomic_store(&socket_of(f)->err, ECONNRESET);
 		file_put(f);
 	}
-	usock_put(back);
 	usock_wake(p, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 }
 

@@ -131,6 +131,66 @@ TEST(unix, bind_listen_connect_accept_by_path)
 	SEE(connect(c, (void *)&un, sizeof un));
 }
 
+static void see_peer(int s)
+{
+	struct sockaddr_un peer = { 0 };
+	struct ucred cr = { 0 };
+	socklen_t len = sizeof peer;
+
+	SEE(getpeername(s, (void *)&peer, &len));
+	SEE(len);
+	SEE(peer.sun_family);
+	len = sizeof cr;
+	SEE(getsockopt(s, SOL_SOCKET, SO_PEERCRED, &cr, &len));
+	SEE(cr.pid == getpid());
+	SEE(cr.uid == getuid());
+}
+
+TEST(unix, a_client_that_has_closed_is_accepted)
+{
+	struct sockaddr_un un = name("/tmp/unix-test.sock"), peer;
+	socklen_t len = sizeof peer;
+	int l, c, s;
+	char b[2];
+
+	unlink(un.sun_path);
+	l = socket(AF_UNIX, SOCK_STREAM, 0);
+	c = socket(AF_UNIX, SOCK_STREAM, 0);
+	SEE(bind(l, (void *)&un, sizeof un));
+	SEE(listen(l, 1));
+	SEE(connect(c, (void *)&un, sizeof un));
+	SEE(write(c, "x", 1));
+	SEE(close(c));
+	s = accept(l, (void *)&peer, &len);
+	CHECK(s > 0);
+	SEE(len);
+	see_peer(s);
+	SEE(read(s, b, sizeof b));
+	SEE(read(s, b, sizeof b));
+	signal(SIGPIPE, SIG_IGN);
+	SEE(write(s, "y", 1));
+	SEE(shutdown(s, SHUT_RDWR));
+	SEE(unlink(un.sun_path));
+}
+
+TEST(unix, a_peer_that_has_closed_has_a_name)
+{
+	int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
+	struct pollfd p = { .events = POLLIN | POLLOUT | POLLRDHUP };
+	int s[2], n;
+
+	for (int i = 0; i < 3; i++) {
+		SEE(socketpair(AF_UNIX, types[i], 0, s));
+		SEE(close(s[0]));
+		see_peer(s[1]);
+		p.fd = s[1];
+		SEE(poll(&p, 1, 0));
+		SEE(p.revents);
+		SEE(ioctl(s[1], TIOCOUTQ, &n));
+		SEE(close(s[1]));
+	}
+}
+
 TEST(unix, a_used_path_is_in_use)
 {
 	struct sockaddr_un un = name("/tmp/unix-test2.sock");
