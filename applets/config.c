@@ -132,6 +132,27 @@ static char *row_print(const struct config *c, const struct row *r)
 	}
 }
 
+/* What to do without a flag that people do set; NULL: leave it out. */
+static const char *remedy(const char *name)
+{
+	static const struct {
+		const char *name, *what;
+	} list[] = {
+		{ "overlay", "what the container writes goes into its root "
+			     "tree; leave the flag out" },
+		{ "overlay2", "what the container writes goes into its root "
+			      "tree; leave the flag out or say none" },
+		{ "oci-seccomp", "the guest's calls reach no host kernel, with "
+				 "or without that filter; leave the flag out" },
+		{ "rootless", "run as root, or with -TESTONLY-unsafe-nonroot" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++)
+		if (!strcmp(list[i].name, name))
+			return list[i].what;
+	return "leave the flag out";
+}
+
 int config_check(const struct config *c, bool warn, struct err *e)
 {
 	for (size_t i = 0; i < NROWS; i++) {
@@ -142,15 +163,16 @@ int config_check(const struct config *c, bool warn, struct err *e)
 		own_mem char *text = row_print(c, r);
 		if (r->state == LATER)
 			return err_set(e, ENOTSUP,
-				"%s is not supported yet: leave the flag out",
-				text);
+				"%s is not supported yet: %s", text,
+				remedy(r->name));
 		if (warn)
 			log_warn("%s has no effect here", text);
 	}
 	if (c->network == NET_HOST)
 		return err_set(e, ENOTSUP,
 			"--network=host is not supported "
-			"yet: use --network=sandbox or --network=none");
+			"yet, and the sandbox has no way to the network: use "
+			"--network=none or leave the flag out");
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 /* debug.c - runsc debug: look into a running sandbox. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "applets/applet.h"
@@ -13,7 +15,8 @@ static const char *strace, *level, *packets, *go, *mount_;
 static int64_t duration;
 
 const struct flag debug_flags[] = {
-	{ "pid", FLAG_INT, &pid, NULL, "not supported: name the container" },
+	{ "pid", FLAG_INT, &pid, NULL,
+		"process id of the sandbox, in place of a container id" },
 	{ "stacks", FLAG_BOOL, &stacks, NULL,
 		"print what each task of the sandbox does" },
 	{ "ps", FLAG_BOOL, &ps, NULL, "list the processes" },
@@ -71,9 +74,9 @@ static int change_logging(struct cstate *s, struct err *e)
 	return err;
 }
 
-static int act(struct config *c, struct cstate *s, char **argv, struct err *e)
+static int act(struct config *c, struct cstate *s, struct err *e)
 {
-	char *words[] = { (char[]){ "ps" }, argv[0], NULL };
+	char *words[] = { (char[]){ "ps" }, s->id, NULL };
 	int err = 0;
 
 	if (sig >= 0)
@@ -91,21 +94,51 @@ static int act(struct config *c, struct cstate *s, char **argv, struct err *e)
 	return err;
 }
 
+/* The container whose sandbox is process @want. */
+static int find_pid(struct config *c, int want, struct cstate *s, struct err *e)
+{
+	char **ids = state_list(c, e);
+	bool found = false;
+
+	if (!ids)
+		return -e->code;
+	for (size_t n = 0; ids[n]; n++) {
+		struct err gone;
+		if (!found && !state_load(s, c, ids[n], false, &gone)) {
+			found = s->sandbox.pid == want &&
+				s->status != ST_STOPPED;
+			if (!found)
+				state_fini(s);
+		}
+		free(ids[n]);
+	}
+	free(ids);
+	return found ? 0
+		     : err_set(e, ESRCH,
+			       "--pid=%d: no sandbox below %s is that process",
+			       want, config_root(c));
+}
+
 int debug_main(struct config *c, int argc, char **argv, struct err *e)
 {
-	int i = applet_args(debug_flags, argc, argv, 1, 1, e), err;
+	int i = applet_args(debug_flags, argc, argv, 0, 1, e), err;
 	struct cstate s;
 
 	if (i < 0)
 		return i;
-	if (pid || mount_ || go)
+	if (mount_ || go)
 		return err_set(e, ENOTSUP,
-			"--pid, --mount, --trace and the "
-			"Go profiles are not supported");
-	err = state_load(&s, c, argv[i], false, e);
+			"--mount, --trace and the Go profiles are not "
+			"supported");
+	if ((i < argc) == (pid > 0))
+		return err_set(e, EINVAL,
+			"usage: runsc debug [flags] <id>, or --pid in place "
+			"of the id");
+	err = pid ? find_pid(c, pid, &s, e)
+		  : state_load(&s, c, argv[i], false, e);
 	if (err)
 		return err;
-	err = act(c, &s, argv + i, e);
+	err = act(c, &s, e);
 	state_fini(&s);
 	return err;
 }

@@ -151,6 +151,9 @@ static int check_spec(struct cstate *s, struct err *e)
 	}
 	if (p->allowed && p->allowed(e))
 		return err_wrap(e, "--platform=%s", p->name);
+	if (s->spec.seccomp)
+		log_info("linux.seccomp is not applied inside: the guest's "
+			 "calls reach no host kernel (see --oci-seccomp)");
 	if (stat(s->spec.root, &st))
 		return err_set(e, errno, "config.json: root.path %s: %s",
 			s->spec.root, strerror(errno));

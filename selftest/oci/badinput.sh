@@ -3,11 +3,17 @@
 
 bad() { # NAME PATTERN BUNDLE [ID]
 	local o rc
-	o=$(rt create --bundle "$3" "${4-x}" 2>&1 < /dev/null); rc=$?
+	rm -f "$LAB/json"
+	o=$(rt --log="$LAB/json" --log-format=json create --bundle "$3" "${4-x}" 2>&1 < /dev/null); rc=$?
 	is "$1-status" $rc 128
 	has "$1" "$o" "$2"
 	is "$1-one-line" "$(wc -l <<< "$o")" 1
 	is "$1-nothing-left" "$(left)" ""
+	# The engine reads the same words, one object an error.
+	is "$1-log" "$(python3 -c '
+import json, sys
+bad = [o for o in map(json.loads, open(sys.argv[1])) if o["level"] == "error"]
+print(len(bad), bad[0]["msg"] in sys.argv[2], sorted(bad[0]))' "$LAB/json" "$o")" "1 True ['level', 'msg', 'time']"
 }
 mkdir "$LAB/empty"
 bad no-config "config.json" "$LAB/empty"

@@ -92,6 +92,33 @@ c=$(dk run -d $R bb:ci sh -c 'echo changed > /changed; sleep 1000')
 for i in $(seq 30); do [ -n "$(dk diff $c | grep changed)" ] && break; sleep 0.1; done
 has diff "$(dk diff $c)" "A /changed"
 dk rm -f $c > /dev/null; is rm-force $? 0
+c=$(dk run -d $R -m 64m --pids-limit 10 --cpuset-cpus 0 --device /dev/null:/dev/xnull --cap-drop ALL --cap-add CHOWN --tmpfs /mnt:size=1m \
+	--shm-size 5m --stop-signal USR1 --health-cmd 'test -e /bin/sh' --health-interval 1s bb:ci sh -c 'trap "exit 5" USR1; while :; do sleep 1; done')
+is over-memory "$(dk exec $c sh -c 'tail /dev/zero > /dev/null; echo $?' 2> /dev/null)" 137
+is over-memory-lives "$(dk inspect -f '{{.State.Status}}' $c)" running
+is over-pids "$(dk exec $c sh -c 'i=0; while [ $i -lt 15 ]; do sleep 3 & i=$((i+1)); done 2> /dev/null; echo none')" ""
+is cpuset "$(dk exec $c nproc)" 1
+is device "$(dk exec $c sh -c 'echo x > /dev/xnull; stat -c "%F %t %T" /dev/xnull')" "character special file 1 3"
+is capabilities "$(dk exec $c awk '/CapEff/ {print $2}' /proc/self/status)" 0000000000000001
+is tmpfs-and-shm "$(dk exec $c df /mnt /dev/shm | awk 'NR > 1 {print $2}' | tr '\n' ' ')" "1024 5120 "
+dk cp "$LAB/copied" $c:/tmp/running > /dev/null 2>&1; is cp-into-running "$(dk exec $c cat /tmp/running)" copied
+is cp-out-of-running "$(dk cp $c:/tmp/running - | tar xO)" copied
+o=$(pty '# :(echo be""gun && sleep 1000)\r;begun:\x03;^C:echo aft""er && exit 3\r' docker exec -it -e PS1='# ' $c sh); is exec-interrupt $? 3
+has exec-after-interrupt "$o" after
+is stats "$(dk stats --no-stream --format '{{.MemUsage}}' $c | grep -c '/ 64MiB')" 1
+is health "$(dk inspect -f '{{.State.Health.Status}}' $c)" healthy
+dk stop -t 5 $c > /dev/null; is stop-signal "$(dk inspect -f '{{.State.ExitCode}}' $c)" 5
+dk rm $c > /dev/null
+c=$(dk run -dit $R -e PS1='# ' bb:ci sh)
+o=$(pty '# :stty size\r;40 100:\x10\x11' docker attach $c); has attach "$o" "40 100"
+is detached "$(dk inspect -f '{{.State.Status}}' $c)" running
+pty '# :exit 6\r' docker attach $c > /dev/null; is attach-again $? 6
+dk rm $c > /dev/null
+c=$(dk run -d $R --restart on-failure:1 bb:ci sh -c 'exit 1')
+for i in $(seq 30); do [ "$(dk inspect -f '{{.RestartCount}} {{.State.Status}}' $c)" = "1 exited" ] && break; sleep 0.1; done
+is restart-policy "$(dk inspect -f '{{.RestartCount}} {{.State.Status}}' $c)" "1 exited"
+dk rm $c > /dev/null
+is privileged "$(dk run --rm $R --privileged bb:ci sh -c 'test -c /dev/null && mount -t tmpfs x /tmp && echo mounted')" mounted
 # A Debian image, as a person uses it: the tree of programs.sh, without what is large.
 if [ -e "$OUT/debian/.done" ]; then
 	tar -C "$OUT/debian/" --exclude=./usr/lib/gcc --exclude=./usr/lib/python3* --exclude=./usr/share --exclude=./var/cache \

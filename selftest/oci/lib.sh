@@ -66,6 +66,33 @@ edit() {
 	json.dump(d, open(sys.argv[1], "w"), indent=1)
 	PY
 }
+# pty TEXT:KEYS;... COMMAND...: on a terminal of 40 by 100; types the keys when the text has come.
+pty() {
+	timeout -k 5 60 python3 - "$@" <<-'PY'
+	import fcntl, os, pty, select, struct, sys, termios
+	keys = [k.split(":", 1) for k in sys.argv[1].split(";") if k]
+	master, slave = os.openpty()
+	fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+	pid = os.fork()
+	if not pid:
+	    os.login_tty(slave)
+	    os.execvp(sys.argv[2], sys.argv[2:])
+	os.close(slave)
+	out, seen = b"", 0
+	while True:
+	    if select.select([master], [], [], 0.05)[0]:
+	        try:
+	            more = os.read(master, 4096)
+	        except OSError:
+	            break
+	        out += more
+	    while keys and keys[0][0].encode() in out[seen:]:
+	        seen = len(out)
+	        os.write(master, keys.pop(0)[1].encode().decode("unicode_escape").encode("latin1"))
+	print(out.decode(errors="replace").replace("\r", ""))
+	sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	PY
+}
 # What is left of ours: processes by their --root, mounts, state files, cgroups.
 left() {
 	local p

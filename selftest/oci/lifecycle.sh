@@ -46,6 +46,7 @@ has ps-table "$(rt ps c | tail -n 1)" sleep
 rt start c 2> /dev/null; is start-twice $? 128
 has create-twice "$(rt create --bundle "$b" c 2>&1)" "already exists"
 rt delete c 2> /dev/null; is delete-running $? 128
+has debug-by-pid "$(rt debug --pid "$(rt state c | awk '/"pid"/ {print $2 + 0}')" --ps)" "CMD"
 rt pause c; has paused "$(rt state c)" '"status": "paused"'
 rt resume c; has resumed "$(rt state c)" '"status": "running"'
 has events "$(rt events --stats c)" '"type":"stats"'

@@ -21,33 +21,6 @@ export CONTAINERS_REGISTRIES_CONF=/dev/null XDG_RUNTIME_DIR=
 POD="podman --root $P/root --runroot $P/run --tmpdir $P/tmp --storage-driver vfs --cgroup-manager cgroupfs --runtime $RUNSC"
 for f in $FLAGS; do POD="$POD --runtime-flag ${f#--}"; done
 pm() { timeout -k 5 60 $POD "$@"; }
-# A command on a terminal of 40 by 100 that is there before it: SECONDS:KEYS;... COMMAND...
-pty() {
-	timeout -k 5 60 python3 - "$@" <<-'PY'
-	import fcntl, os, pty, select, struct, sys, termios, time
-	keys = [k.split(":", 1) for k in sys.argv[1].split(";") if k]
-	master, slave = os.openpty()
-	fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-	pid = os.fork()
-	if not pid:
-	    os.login_tty(slave)
-	    os.execvp(sys.argv[2], sys.argv[2:])
-	os.close(slave)
-	out, begin = b"", time.time()
-	while True:
-	    if select.select([master], [], [], 0.05)[0]:
-	        try:
-	            more = os.read(master, 4096)
-	        except OSError:
-	            break
-	        out += more
-	    # a key waits for its text, then is typed
-	    while keys and keys[0][0].encode() in out:
-	        os.write(master, keys.pop(0)[1].encode().decode("unicode_escape").encode("latin1"))
-	print(out.decode(errors="replace").replace("\r", ""))
-	sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-	PY
-}
 mine() {
 	ps axo pid=,args= | awk -v l="$P" 'index($0, l) && $2 !~ /awk$/ { print $1 }'
 }
@@ -80,7 +53,7 @@ is exec-stdin "$(echo in | pm exec -i $c cat)" in
 pm exec $c nonexistent > /dev/null 2>&1; is exec-missing $? 127
 pm exec $c /etc/passwd > /dev/null 2>&1; is exec-not-executable $? 126
 has exec-tty "$(pty "" $POD exec -it $c sh -c 'tty; sleep 0.5; stty size; exit 4'; echo $?)" "40 100"
-o=$(pty '# :echo be""gun && sleep 1000\r;begun:\x03;^C:echo aft""er && exit 3\r' $POD exec -it -e PS1='# ' $c sh); is exec-interrupt $? 3
+o=$(pty '# :(echo be""gun && sleep 1000)\r;begun:\x03;^C:echo aft""er && exit 3\r' $POD exec -it -e PS1='# ' $c sh); is exec-interrupt $? 3
 has exec-after-interrupt "$o" "after"
 pm exec -d $c sh -c 'echo x > /tmp/detached' > /dev/null
 for i in $(seq 30); do pm exec $c test -e /tmp/detached && break; sleep 0.1; done
