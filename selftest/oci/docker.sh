@@ -1,7 +1,7 @@
 # docker.sh - a real Docker engine drives the runtime: a private dockerd, images made
 # from busybox, no registry, no network.  STRICT=1: what is missing fails instead of skipping.
 missing() { if [ -n "${STRICT:-}" ]; then echo "FAIL docker: $1"; exit 1; else echo "skip docker: $1"; exit 0; fi; }
-for p in dockerd docker containerd iptables script busybox; do
+for p in dockerd docker containerd ctr iptables script busybox; do
 	command -v $p > /dev/null || missing "$p is not installed"
 done
 . ./lib.sh
@@ -119,6 +119,17 @@ for i in $(seq 30); do [ "$(dk inspect -f '{{.RestartCount}} {{.State.Status}}' 
 is restart-policy "$(dk inspect -f '{{.RestartCount}} {{.State.Status}}' $c)" "1 exited"
 dk rm $c > /dev/null
 is privileged "$(dk run --rm $R --privileged bb:ci sh -c 'test -c /dev/null && mount -t tmpfs x /tmp && echo mounted')" mounted
+# containerd without Docker: the same daemon, by its own client.
+printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$RUNSC" "$FLAGS" > "$LAB/rt"; chmod +x "$LAB/rt"
+ct() { timeout -k 5 60 ctr -a "$D/exec/containerd/containerd.sock" "$@"; }
+ctrun() { ct run --rootfs --runc-binary "$LAB/rt" --runc-root "$LAB/ctr" "$@"; }
+is ctr-run "$(ctrun --rm "$LAB/rootfs" ctr1 /bin/echo hello)" hello
+ctrun --rm "$LAB/rootfs" ctr1 /bin/sh -c 'exit 7'; is ctr-status $? 7
+has ctr-missing "$(ctrun --rm "$LAB/rootfs" ctr1 /nonexistent 2>&1)" "no such file or directory"
+ctrun -d "$LAB/rootfs" ctr2 /bin/sleep 1000
+o=$(ct task exec --exec-id e ctr2 /bin/sh -c 'echo ex; exit 3'); is ctr-exec "$o/$?" ex/3
+ct task kill -s KILL ctr2; for i in $(seq 30); do ct task ls | grep -q STOPPED && break; sleep 0.1; done
+ct task rm ctr2 2> /dev/null; ct container rm ctr2; is ctr-rm "$(ct container ls -q)" ""
 # A Debian image, as a person uses it: the tree of programs.sh, without what is large.
 if [ -e "$OUT/debian/.done" ]; then
 	tar -C "$OUT/debian/" --exclude=./usr/lib/gcc --exclude=./usr/lib/python3* --exclude=./usr/share --exclude=./var/cache \
