@@ -12,7 +12,9 @@ const struct flag create_flags[] = {
 		"Unix socket that is sent the terminal's master" },
 	{ "pid-file", FLAG_STR, &pid_file, NULL,
 		"file to write the sandbox's process id to" },
-	{ "user-log", FLAG_STR, &user_log, NULL, "not used" },
+	{ "user-log", FLAG_STR, &user_log, NULL,
+		"file for what the user should know: calls that are not "
+		"there" },
 	{ "fs-restore-image-path", FLAG_STR, &restore, NULL,
 		"not supported yet" },
 	{ "fs-restore-direct", FLAG_BOOL, &restore_direct, NULL,
@@ -25,6 +27,7 @@ int create_main(struct config *c, int argc, char **argv, struct err *e)
 	int i = applet_args(create_flags, argc, argv, 1, 1, e), err;
 	struct create_opts o = { .bundle = bundle,
 		.console_socket = console_socket,
+		.user_log = user_log,
 		.pid_file = pid_file };
 	struct cstate s;
 

@@ -19,7 +19,9 @@ const struct flag run_flags[] = {
 		"Unix socket that is sent the terminal's master" },
 	{ "pid-file", FLAG_STR, &pid_file, NULL,
 		"file to write the sandbox's process id to" },
-	{ "user-log", FLAG_STR, &user_log, NULL, "not used" },
+	{ "user-log", FLAG_STR, &user_log, NULL,
+		"file for what the user should know: calls that are not "
+		"there" },
 	{ "detach", FLAG_BOOL, &detach, NULL,
 		"return when it runs, and leave it running" },
 	{ "pass-fd", FLAG_LIST, &pass, NULL,
@@ -107,6 +109,7 @@ int run_main(struct config *c, int argc, char **argv, struct err *e)
 	int i = applet_args(run_flags, argc, argv, 1, 1, e);
 	struct create_opts o = { .bundle = bundle,
 		.console_socket = console_socket,
+		.user_log = user_log,
 		.pid_file = pid_file,
 		.pass = &pass };
 

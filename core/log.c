@@ -33,6 +33,7 @@ enum log_level log_level = LOG_WARNING;
 /* The sinks are set at start-up, before there is a second thread. */
 static struct sink user = { -1, LOG_TEXT };
 static struct sink debug = { -1, LOG_TEXT };
+static int guest_hfd = -1;
 static bool to_stderr;
 
 static struct log_buf {
@@ -50,6 +51,11 @@ void log_set_user(int hfd, enum log_format format)
 void log_set_debug(int hfd, enum log_format format)
 {
 	debug = (struct sink){ hfd, format };
+}
+
+void log_set_guest(int hfd)
+{
+	guest_hfd = hfd;
 }
 
 void log_set_stderr(bool also)
@@ -256,6 +262,24 @@ static void sink_write(
 		put_json(&s, k, level, buf.msg);
 	put_newline(&s);
 	emit(k->hfd, s.p, s.len);
+}
+
+void log_guest(const char *fmt, ...)
+{
+	struct strbuf s;
+	va_list ap;
+
+	if (guest_hfd < 0)
+		return;
+	va_start(ap, fmt);
+	log_lock(&buf);
+	vsnprintf(buf.msg, sizeof buf.msg, fmt, ap);
+	s = strbuf(buf.line, sizeof buf.line);
+	put_rfc3339(&s);
+	sb_printf(&s, " %s\n", buf.msg);
+	emit(guest_hfd, buf.line, s.len);
+	log_unlock(&buf);
+	va_end(ap);
 }
 
 void log_at(

@@ -24,6 +24,13 @@ void log_set_stderr(bool also);		/* --alsologtostderr */
 int log_user_fd(void);			/* for inheritance by a child; -1: none */
 int log_debug_fd(void);
 
+/*
+ * The guest log (--user-log): what whoever runs the program should know of it, such as a call
+ * that is not there.  Text, with a time; takes over @hfd.
+ */
+void log_set_guest(int hfd);
+void log_guest(const char *fmt, ...) PRINTF(1, 2);
+
 void log_at(enum log_level level, const char *file, int line, const char *fmt, ...) PRINTF(4, 5);
 #define log_msg(level, ...) log_at(level, __FILE_NAME__, __LINE__, __VA_ARGS__)
 #define log_error(...)	log_msg(LOG_ERROR, __VA_ARGS__)

@@ -34,7 +34,7 @@
 
 static const char *bundle;
 static int controller_fd, mounts_fd, spec_fd, sync_fd, device_fd;
-static int exit_fd;
+static int exit_fd, user_log_fd;
 static int cpu_num, zero;
 static uint64_t total_memory;
 static bool attached, apply_caps, setup_root;
@@ -57,6 +57,7 @@ const struct flag boot_flags[] = {
 	{ "pass-fd", FLAG_LIST, &pass_fds, NULL,
 		"M:N: our descriptor M becomes the container's N" },
 	{ "exit-fd", FLAG_INT, &exit_fd, NULL, "file for the exit status" },
+	{ "user-log-fd", FLAG_INT, &user_log_fd, NULL, "the --user-log" },
 	{ "cpu-num", FLAG_INT, &cpu_num, NULL, "CPUs that the guest sees" },
 	{ "total-memory", FLAG_U64, &total_memory, NULL,
 		"bytes of memory that the guest sees" },
@@ -167,7 +168,7 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 	int i, err;
 
 	controller_fd = mounts_fd = spec_fd = sync_fd = device_fd = exit_fd =
-		-1;
+		user_log_fd = -1;
 	i = applet_args(boot_flags, argc, argv, 1, 1, e);
 	if (i < 0)
 		return i;
@@ -181,6 +182,7 @@ int boot_main(struct config *conf, int argc, char **argv, struct err *e)
 	thread_many();
 	if (log_user_fd() < 0)
 		log_set_user(dup(2), LOG_TEXT);
+	log_set_guest(user_log_fd);
 	b.id = argv[i];
 	b.controller = controller_fd;
 	b.start_sync = sync_fd;

@@ -240,6 +240,21 @@ static int run_create_hooks(struct cstate *s, struct err *e)
 	return err;
 }
 
+/* -1 for none, and with @e set when it cannot be. */
+static int open_user_log(const char *path, struct err *e)
+{
+	int fd = -1;
+
+	if (!path || !path[0])
+		return -1;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+		0644);
+	if (fd < 0)
+		(void)!err_set(
+			e, errno, "--user-log=%s: %s", path, strerror(errno));
+	return fd;
+}
+
 static int create_steps(struct cstate *s, struct create_opts *o,
 	struct cgroup *g, struct console *con, struct spawn *sp, struct err *e)
 {
@@ -257,6 +272,10 @@ static int create_steps(struct cstate *s, struct create_opts *o,
 		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (exit_file < 0)
 		return err_set(e, errno, "%s: %s", path, strerror(errno));
+	own_fd int user_log = open_user_log(o->user_log, e);
+	if (user_log < 0 && e->code)
+		return -e->code;
+	sp->user_log = user_log;
 	sp->controller = control;
 	sp->exit = exit_file;
 	sp->pass_host = host;

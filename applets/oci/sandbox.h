@@ -15,7 +15,7 @@
 struct create_opts {
 	const char *bundle;		/* NULL: the current directory */
 	const char *spec_text;		/* in place of the bundle's config.json; NULL */
-	const char *console_socket, *pid_file;	/* NULL or "": none */
+	const char *console_socket, *pid_file, *user_log;	/* NULL or "": none */
 	struct flag_list *pass;		/* --pass-fd M:N */
 	bool attached;			/* the sandbox ends with us */
 	bool relay;			/* a terminal is ours to serve: see master */

@@ -629,6 +629,7 @@ static int start_sandbox(
 		c.d.fd[c.d.nfds++] = s->pass_host[i];
 	}
 	donor_fd(&c.d, "exit-fd", s->exit);
+	donor_fd(&c.d, "user-log-fd", s->user_log);
 	donor_arg(&c.d, "--cpu-num");
 	donor_arg(&c.d, "%u", count_cpus(s));
 	donor_arg(&c.d, "--total-memory");

@@ -16,6 +16,7 @@ struct spawn {
 	int stdio[3];			/* borrowed */
 	int controller;			/* borrowed: listening control socket */
 	int exit;			/* borrowed: file for the exit status */
+	int user_log;			/* borrowed: --user-log, or -1 */
 	const int *pass_host, *pass_guest;	/* borrowed: --pass-fd */
 	size_t npass;
 	bool attached;			/* the sandbox dies with us */

@@ -7,6 +7,7 @@
 
 #include "core/attr.h"
 #include "core/log.h"
+#include "kernel/task/task.h"
 
 static const struct syscall table[SYSCALL_MAX] = {
 #define SYS(nr, name, fmt, level) \
@@ -33,6 +34,8 @@ long syscall_dispatch(struct task *t, unsigned long nr, struct sysargs a)
 			 "%#lx, %#lx, %#lx, %#lx): ENOSYS",
 			nr, (long)a.r[0], (long)a.r[1], (long)a.r[2],
 			(long)a.r[3], (long)a.r[4], (long)a.r[5]);
+		log_guest("%.15s: system call %lu is not implemented", t->comm,
+			nr);
 	}
 	return -ENOSYS;
 }

@@ -70,4 +70,9 @@ rt kill --all d KILL; is kill-all $? 0
 rt delete --force d
 rt run --detach --bundle "$b" d < /dev/null > "$LAB/out" 2>&1
 rt delete --force d; is delete-force-running $? 0
+b=$(bundle userlog python3 -c 'import ctypes; ctypes.CDLL(None).syscall(999)')
+edit "$b" "d['root']={'path':'/','readonly':True}"
+rt run --user-log "$LAB/user.log" --bundle "$b" u < /dev/null
+has user-log "$(cat "$LAB/user.log")" "python3: system call 999 is not implemented"
+has user-log-bad "$(rt run --user-log /nonexistent/x --bundle "$b" u 2>&1 < /dev/null)" "--user-log=/nonexistent/x: No such file"
 nothing nothing-at-the-end
