@@ -121,8 +121,8 @@ static struct txattr *xattr_find(struct tnode *tn, const char *name)
 	return NULL;
 }
 
-/* POSIX ACLs are not enforced, so they cannot be set either. */
-static bool is_acl(const char *name)
+/* Access control lists are the VFS's; there are no others. */
+static bool is_system(const char *name)
 {
 	return str_prefix(name, "system.");
 }
@@ -133,7 +133,7 @@ ssize_t tmpfs_getxattr(struct inode *in, const char *name, void *buf, size_t n)
 	const struct txattr *x;
 	ssize_t ret = -ENODATA;
 
-	if (is_acl(name))
+	if (is_system(name))
 		return -EOPNOTSUPP;
 	inode_lock(in);
 	x = xattr_find(tn, name);
@@ -193,7 +193,7 @@ int tmpfs_setxattr(struct inode *in, const char *name, const void *buf,
 	struct txattr *x = NULL, *old;
 	int err = 0;
 
-	if (is_acl(name))
+	if (is_system(name))
 		return -EOPNOTSUPP;
 	if (buf) {
 		x = xattr_new(name, buf, n);
@@ -452,6 +452,7 @@ static int tmpfs_new(
 	if (!ts)
 		return -ENOMEM;
 	super_init(&ts->sb, &super_ops, fc->type, magic);
+	ts->sb.acls = magic == TMPFS_MAGIC;
 	ts->mode = 01777;
 	if (magic == TMPFS_MAGIC) {
 		ts->max_pages = (int64_t)(memfile_limit() / PAGE_SIZE / 2);

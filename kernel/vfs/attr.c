@@ -11,6 +11,7 @@
 
 #include "kernel/task/cred.h"
 #include "kernel/task/task.h"
+#include "kernel/vfs/acl.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/inotify.h"
 #include "kernel/vfs/lease.h"
@@ -85,7 +86,10 @@ int inode_change(struct inode *in, const struct mount *mnt,
 		a->mode = mode_killed(in->mode);
 		a->valid |= ATTR_MODE;
 	}
-	return setattr_do(in, a);
+	err = setattr_do(in, a);
+	if (!err && a->valid & ATTR_MODE)
+		acl_chmod(in);
+	return err;
 }
 
 int vfs_setattr(const struct path *p, const struct cred *cred, struct iattr *a)

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "kernel/task/cred.h"
+#include "kernel/vfs/acl.h"
 #include "kernel/vfs/dcache.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/inotify.h"
@@ -140,11 +141,13 @@ int vfs_mkdir(struct walk *w, const char *name, uint32_t mode)
 
 	if (err)
 		return err;
-	mode = (mode & 01777 & ~w->umask) | S_IFDIR;
+	mode = acl_new_mode(n.dir, mode & 01777, w->umask) | S_IFDIR;
 	err = -EPERM;
 	if (n.dir->ops->mkdir)
 		err = n.dir->ops->mkdir(
 			n.dir, n.nd.last, n.nd.last_len, mode, w->cred, &in);
+	if (!err)
+		acl_inherit(n.dir, in);
 	return newname_end(&n, in, err, NULL);
 }
 
@@ -158,7 +161,7 @@ int vfs_mknod(struct walk *w, const char *name, uint32_t mode, uint64_t rdev,
 
 	if (err)
 		return err;
-	mode = (mode & 07777 & ~w->umask) | (mode & S_IFMT);
+	mode = acl_new_mode(n.dir, mode & 07777, w->umask) | (mode & S_IFMT);
 	if (device && !cred_capable(w->cred, CAP_MKNOD))
 		err = -EPERM;
 	else if (S_ISREG(mode))
@@ -171,6 +174,8 @@ int vfs_mknod(struct walk *w, const char *name, uint32_t mode, uint64_t rdev,
 			      ? n.dir->ops->mknod(n.dir, n.nd.last,
 					n.nd.last_len, mode, rdev, w->cred, &in)
 			      : -EPERM;
+	if (!err)
+		acl_inherit(n.dir, in);
 	return newname_end(&n, in, err, out);
 }
 

@@ -16,6 +16,7 @@
 #include "core/clock.h"
 #include "kernel/task/cred.h"
 #include "kernel/vfs/file.h"
+#include "kernel/vfs/acl.h"
 #include "kernel/vfs/flock.h"
 #include "kernel/vfs/inotify.h"
 #include "kernel/vfs/mount.h"
@@ -63,6 +64,7 @@ void inode_fini(struct inode *in)
 	flock_inode_fini(in);
 	if (in->watches)
 		inotify_inode_gone(in);
+	acl_inode_gone(in);
 	super_put(in->sb);
 }
 

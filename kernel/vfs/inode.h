@@ -126,6 +126,7 @@ struct inode {
 	struct mutex dir_lock;		/* lc_dir: entries, when a directory */
 	struct flock_list *locks;	/* owned by flock.c; NULL until used */
 	struct watch_list *watches;	/* owned by inotify.c; NULL until used */
+	struct acl *acl[2];		/* owned by acl.c: access, default; NULL: none */
 	struct dnotify *dnotify;	/* owned by dnotify.c; NULL: none */
 	struct pipe *fifo;		/* owned by pipefs.c: an open FIFO's pipe */
 	struct usock *bound;		/* owned by unix.c: the socket bound here */
@@ -194,6 +195,7 @@ struct super {
 	struct inode *root;		/* I: reference (broken by the last put: see super_put) */
 	struct mutex rename_lock;	/* lc_rename */
 	bool readonly;			/* I: EROFS for every change */
+	bool acls;			/* I: objects may have access control lists */
 	bool uncached;			/* I: names are not kept once unused (proc) */
 	atomic_int nmounts;		/* a: mounts of this super; owned by mount.c */
 	struct dentry *droot;		/* owned by mount.c: reference while mounted */

@@ -20,6 +20,7 @@
 
 #include "core/str.h"
 #include "kernel/task/task.h"
+#include "kernel/vfs/acl.h"
 #include "kernel/vfs/dcache.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/lease.h"
@@ -55,6 +56,7 @@ void vfs_init(void)
 	mounts_write_done(&mounts);
 	dcache_init();
 	lease_init();
+	acl_init();
 }
 
 HOLDS_SHARED(lc_mounts)

@@ -19,6 +19,7 @@
 #include "kernel/fs/pipefs.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/task.h"
+#include "kernel/vfs/acl.h"
 #include "kernel/vfs/dcache.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/inode.h"
@@ -212,11 +213,12 @@ static int create_here(struct nd *nd, struct dentry *d, uint32_t mode)
 		return err;
 	if (!dir->ops->create)
 		return -EACCES;
-	mode = (mode & 07777 & ~nd->w->umask) | S_IFREG;
+	mode = acl_new_mode(dir, mode & 07777, nd->w->umask) | S_IFREG;
 	err = dir->ops->create(
 		dir, nd->last, nd->last_len, mode, nd->w->cred, &in);
 	if (err)
 		return err;
+	acl_inherit(dir, in);
 	dentry_instantiate(d, in);
 	notify_dir(dir, IN_CREATE, 0, nd_last_name(nd, name));
 	return 0;
@@ -326,10 +328,11 @@ static int open_tmpfile(struct nd *nd, int flags, uint32_t mode,
 		return err;
 	if (!dir->ops->tmpfile)
 		return -EOPNOTSUPP;
-	mode = (mode & 07777 & ~nd->w->umask) | S_IFREG;
+	mode = acl_new_mode(dir, mode & 07777, nd->w->umask) | S_IFREG;
 	err = dir->ops->tmpfile(dir, mode, cred, &in);
 	if (err)
 		return err;
+	acl_inherit(dir, in);
 	n = snprintf(name, sizeof name, "#%llu", (unsigned long long)in->ino);
 	p.mnt = nd->path.mnt;
 	p.dentry = dentry_nameless(nd->path.dentry, name, (size_t)n, in);

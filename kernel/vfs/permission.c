@@ -2,7 +2,6 @@
  * permission.c - may these credentials do that to this inode?
  *
  * path_resolution(7) and capabilities(7) are the contract.
- * GAP: POSIX access control lists are kept but not looked at.
  */
 #include "kernel/vfs/inode.h"
 
@@ -11,13 +10,19 @@
 #include <sys/stat.h>
 
 #include "kernel/task/cred.h"
+#include "kernel/vfs/acl.h"
 
 int inode_permission_mode(
 	const struct inode *in, const struct cred *cred, unsigned mask)
 {
 	uint32_t mode = in->mode, bits = mode;
+	int acl = ACL_NONE;
 
-	if (cred->fsuid == in->uid)
+	if (cred->fsuid != in->uid)
+		acl = acl_permission(in, cred, mask);
+	if (acl != ACL_NONE)
+		bits = acl ? 0 : 7;
+	else if (cred->fsuid == in->uid)
 		bits >>= 6;
 	else if ((mode >> 3 & 7) != (mode & 7) && cred_in_group(cred, in->gid))
 		bits >>= 3;

@@ -11,6 +11,7 @@
 
 #include "core/str.h"
 #include "kernel/task/cred.h"
+#include "kernel/vfs/acl.h"
 #include "kernel/vfs/inode.h"
 #include "kernel/vfs/inotify.h"
 #include "kernel/vfs/mount.h"
@@ -57,8 +58,11 @@ ssize_t vfs_getxattr(const struct path *p, const struct cred *cred,
 	const char *name, void *buf, size_t n)
 {
 	struct inode *in = path_inode(p);
-	int err = xattr_permission(in, cred, name, false);
+	int err;
 
+	if (acl_type(name) >= 0)
+		return acl_get(in, acl_type(name), buf, n);
+	err = xattr_permission(in, cred, name, false);
 	if (err)
 		return err;
 	return in->ops->getxattr ? in->ops->getxattr(in, name, buf, n)
@@ -70,14 +74,18 @@ int vfs_setxattr(const struct path *p, const struct cred *cred,
 {
 	struct inode *in = path_inode(p);
 	int err = mount_want_write(p->mnt);
+	bool acl = acl_type(name) >= 0;
 
-	if (!err)
+	if (!err && !acl)
 		err = xattr_permission(in, cred, name, true);
 	if (err)
 		return err;
-	if (!in->ops->setxattr)
-		return -EOPNOTSUPP;
-	err = in->ops->setxattr(in, name, buf, n, flags);
+	if (acl)
+		err = acl_set(in, acl_type(name), cred, buf, n);
+	else if (in->ops->setxattr)
+		err = in->ops->setxattr(in, name, buf, n, flags);
+	else
+		err = -EOPNOTSUPP;
 	if (!err)
 		notify_dentry(p->dentry, IN_ATTRIB);
 	return err;
@@ -108,10 +116,18 @@ ssize_t vfs_listxattr(
 	const struct path *p, const struct cred *cred, char *buf, size_t n)
 {
 	struct inode *in = path_inode(p);
-	ssize_t len;
+	ssize_t acl = acl_list(in, buf, n), len;
 
-	if (!in->ops->listxattr)
-		return 0;
-	len = in->ops->listxattr(in, buf, n);
-	return len > 0 && n ? list_filter(cred, buf, len) : len;
+	if (acl < 0 || !in->ops->listxattr)
+		return acl;
+	if (!n || (size_t)acl == n) {
+		len = in->ops->listxattr(in, NULL, 0);
+		if (n && len > 0)
+			len = -ERANGE;
+	} else {
+		len = in->ops->listxattr(in, buf + acl, n - (size_t)acl);
+		if (len > 0)
+			len = list_filter(cred, buf + acl, len);
+	}
+	return len < 0 ? len : acl + len;
 }
