@@ -371,7 +371,8 @@ static unsigned char page_state(
 	if (mapping_frames(v->mapping, vma_offset(v, addr) >> PAGE_SHIFT, 1, 0,
 		    &pa, &n))
 		return 0;
-	in = resident(pa);
+	/* What a file in memory has is there, touched by us or not. */
+	in = (!v->mapping->host && v->mapping->ops->size) || resident(pa);
 	frames_put(pa, 1);
 	return in;
 }

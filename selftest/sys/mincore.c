@@ -1,6 +1,8 @@
 /* mincore.c - mincore(2). */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "selftest/test.h"
@@ -31,4 +33,23 @@ TEST(mincore, touched_pages_are_there)
 	SEE(mincore(p, 4 * PG, v));
 	SEE((v[0] & 1) + (v[1] & 1) + (v[2] & 1) + (v[3] & 1));
 	SEE(mincore(p, 1, v));
+}
+
+TEST(mincore, pages_of_a_file_that_another_locked)
+{
+	char name[] = "/tmp/mincore.XXXXXX";
+	int fd = mkstemp(name), there = 0;
+	unsigned char vec[4] = { 0 };
+	char *p;
+
+	CHECK(fd >= 0 && !unlink(name) && !ftruncate(fd, 4 * PG));
+	p = mmap(NULL, 4 * PG, RW, MAP_PRIVATE, fd, 0);
+	CHECK(p != MAP_FAILED);
+	if (!fork())
+		_exit(mlock(p, 4 * PG)); /* each is read, and then copied */
+	wait(NULL);
+	SEE(mincore(p, 4 * PG, vec));
+	for (int i = 0; i < 4; i++)
+		there += vec[i] & 1;
+	SEE(there);
 }
