@@ -145,7 +145,9 @@ copy() {
 		esac
 	done) && rm -rf "$rw"/var/lib/apt/lists/* && cp "$big"/opt/hello*.deb "$rw/var/tmp/hello.deb"
 }
-if copy 2> /dev/null; then
+if ! wanted apt; then
+	:
+elif copy 2> /dev/null; then
 	tree=$rw root=writable
 	try apt 'export DEBIAN_FRONTEND=noninteractive; d() { dpkg "$@" 2>&1 | grep -v "^(*Reading"; }; apt-get install -y /var/tmp/hello.deb < /dev/null 2> /dev/null | grep -v "^(*Reading"; hello; dpkg -L hello | wc -l; d -r hello; d -i /var/tmp/hello.deb; hello; dpkg --audit; d --purge hello; ls /var/lib/dpkg/info | wc -l; dpkg --verify; stat -c "%a %U:%G %F" /var/lib/dpkg/status /var/log/dpkg.log'
 	tree=$big root=readonly
