@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FAULT_AHEAD (256 * 1024) /* one call brings in at most about this */
+#define FAULT_PAGE  4096UL
 
 void uio_init(struct uio *u, const struct uio_ops *ops, void *space,
 	const struct uio_seg *seg, size_t nseg, bool to)
@@ -124,6 +125,24 @@ void uio_limit(struct uio *u, size_t n)
 		u->left = n;
 }
 
+/* Every page of the first u->need bytes, once. */
+static int fault_in_needed(struct uio *u)
+{
+	size_t need = u->need, run;
+	struct uio at = *u;
+	uint64_t addr;
+	int err = 0;
+
+	u->need = 0;
+	while (!err && (run = uio_run(&at, need, &addr)) > 0) {
+		run = MIN(run, FAULT_PAGE - addr % FAULT_PAGE);
+		err = u->ops->fault_in(u->space, addr, run, u->to);
+		uio_advance(&at, run);
+		need -= run;
+	}
+	return err;
+}
+
 int uio_fault_in(struct uio *u)
 {
 	struct uio ahead = *u;
@@ -133,6 +152,8 @@ int uio_fault_in(struct uio *u)
 
 	if (!u->ops)
 		return 0;
+	if (u->need)
+		return fault_in_needed(u);
 	while (done < FAULT_AHEAD &&
 		(run = uio_run(&ahead, SIZE_MAX, &addr)) > 0) {
 		err = u->ops->fault_in(u->space, addr, run, u->to);

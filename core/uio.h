@@ -44,6 +44,7 @@ struct uio {
 	const struct uio_seg *seg;	/* current segment; borrowed, caller keeps */
 	size_t off;			/* into it */
 	size_t left;			/* bytes to go, all segments */
+	size_t need;			/* an operation that takes all or nothing sets it with -EFAULT: how much is all */
 	int rwf;			/* RWF_* of this call */
 	int64_t since;			/* for the file: when this call found nothing first; 0: not yet */
 	bool to;			/* memory is the destination (a read) */
@@ -61,7 +62,7 @@ size_t uio_put_zero(struct uio *to, size_t n);
 void uio_skip(struct uio *u, size_t n);
 /* Shortens what is left to at most @n bytes. */
 void uio_limit(struct uio *u, size_t n);
-/* 0, or -EFAULT when not even the first byte is accessible.  Takes no lock on return. */
+/* 0, or -EFAULT when not even the first byte is accessible, or not all that an operation needs. */
 int uio_fault_in(struct uio *u) MUST_CHECK;
 
 /*

@@ -138,6 +138,8 @@ static ssize_t send_one(struct socket *s, struct task *t, struct usock *to,
 
 undo:
 	*m->uio = was;
+	if (err == -EFAULT && s->type != SOCK_STREAM)
+		m->uio->need = len;
 	umsg_free(msg);
 	return err;
 }
@@ -276,6 +278,7 @@ static ssize_t take_packet(
 
 	if (n < want) {
 		*m->uio = was;
+		m->uio->need = want;
 		return -EFAULT;
 	}
 	if (n < msg->len)

@@ -92,6 +92,12 @@ static bool memory_absent(struct uio *u)
 	return false;
 }
 
+/* The same, or of any byte without which the operation does nothing. */
+static bool absent(struct uio *u)
+{
+	return u->need || memory_absent(u);
+}
+
 static bool rw_nonblocking(const struct rw *r)
 {
 	return atomic_load(&r->f->flags) & O_NONBLOCK || r->u->rwf & RWF_NOWAIT;
@@ -140,7 +146,7 @@ static ssize_t read_loop(struct rw *r)
 			continue;
 		}
 		if (ret == -EFAULT && ++r->tries < FAULT_TRIES &&
-			memory_absent(r->u) && uio_fault_in(r->u) == 0)
+			absent(r->u) && uio_fault_in(r->u) == 0)
 			continue;
 		if (ret <= 0)
 			return ret;
@@ -240,7 +246,7 @@ static ssize_t write_loop(struct rw *r)
 			continue;
 		}
 		if (ret == -EFAULT && ++r->tries < FAULT_TRIES &&
-			memory_absent(r->u) && uio_fault_in(r->u) == 0)
+			absent(r->u) && uio_fault_in(r->u) == 0)
 			continue;
 		if (ret <= 0)
 			return ret;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -440,4 +441,40 @@ TEST(unix, options)
 	SEE(setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &v, 1));
 	SEE(setsockopt(1234, SOL_SOCKET, SO_SNDBUF, &v, 4));
 	SEE(shutdown(p[0], 9));
+}
+
+#define PACKET 150000
+
+/* A message from or to memory that is there only in part, or not yet. */
+static void packets_and_memory(int type)
+{
+	char *fresh = mmap(NULL, 2 * PACKET, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *cut = mmap(NULL, 65536 + 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int p[2];
+
+	munmap(cut + 65536, 4096);
+	SEE(socketpair(AF_UNIX, type, 0, p));
+	SEE(send(p[0], cut, 65536 + 1, 0));
+	SEE(send(p[0], cut + 100, 65536, MSG_DONTWAIT));
+	SEE(write(p[0], cut + 65536 - 10, 11));
+	SEE(send(p[0], fresh, PACKET, 0));
+	SEE(recv(p[1], fresh + PACKET, PACKET, 0));
+	SEE(write(p[0], fresh, PACKET));
+	SEE(read(p[1], fresh + PACKET, PACKET));
+	SEE(send(p[0], "12345678", 8, 0));
+	SEE(recv(p[1], cut + 65536 - 8, 4096, 0));
+	SEE(send(p[0], "12345678", 8, 0));
+	SEE(recv(p[1], cut + 65536 - 7, 4096, 0));
+}
+
+TEST(unix, datagrams_and_absent_memory)
+{
+	packets_and_memory(SOCK_DGRAM);
+}
+
+TEST(unix, records_and_absent_memory)
+{
+	packets_and_memory(SOCK_SEQPACKET);
 }
