@@ -24,7 +24,6 @@ static const struct seccomp_rule base[] = {
 	ALLOW(rt_sigtimedwait),
 	ALLOW(sigaltstack),
 	ALLOW(signalfd4),
-	ALLOW(tgkill),
 	ALLOW(restart_syscall),
 	ALLOW(set_robust_list),
 	ALLOW(set_tid_address),

@@ -466,7 +466,6 @@ const struct seccomp_rule hostfile_rules[] = {
 	ALLOW(recvmsg),
 	ALLOW(lseek),
 	ALLOW(fstat),
-	ALLOW(newfstatat),
 	ALLOW(fsync),
 	ALLOW(fdatasync),
 	ALLOW(ftruncate),

@@ -758,7 +758,7 @@ static const struct seccomp_rule rules[] = {
 	ALLOW(fallocate), /* memfile.c, mapping.c: punch holes */
 	ALLOW(fstatfs),   /* window.c */
 	ALLOW(getrandom), /* layout.c */
-	ALLOW(mmap),      /* window.c, malloc */
+	ALLOW_MASK(mmap, 2, PROT_EXEC, 0), /* window.c; malloc */
 	ALLOW(munmap),
 	ALLOW(mincore), /* madvise.c */
 	ALLOW(lseek),   /* reclaim.c */
