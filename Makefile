@@ -22,6 +22,7 @@ SRCS	:= $(filter-out $(VDSO) core/compat_chk.c, \
 GUEST	:= selftest/main.c $(sort $(shell find $(wildcard $(addprefix selftest/, \
 	   sys fs net platform)) -name '*.c'))
 UNIT	:= $(sort $(wildcard selftest/unit/*.c))
+HAMMER	= selftest/hammer/hammer.c
 FUZZ	:= $(patsubst selftest/fuzz/%.c,%,$(sort $(wildcard selftest/fuzz/*.c)))
 SIZE_MAX = 2000000
 
@@ -78,6 +79,8 @@ endif
 ifneq ($(SAN),)
 # The sanitizers replace memcpy themselves.
 SRCS	:= $(filter-out core/fastmem.c,$(SRCS))
+else
+SRCS	:= $(filter-out core/sanitizer.c,$(SRCS))
 endif
 
 # --- libseccomp and zlib: pinned sources, or libraries named by the caller
@@ -175,6 +178,9 @@ $(B)/selftest: $(call guest_obj,$(GUEST))
 $(B)/bench: $(B)/guest/selftest/bench/guest.o
 	$(call say,LINK,$@)
 	$(Q)$(MUSL) -static -pthread -o $@ $^
+$(B)/hammer: $(call guest_obj,$(HAMMER))
+	$(call say,LINK,$@)
+	$(Q)$(MUSL) -static -pthread -o $@ $^
 $(B)/guest/%.o: %.c Makefile | $(PREP)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -203,9 +209,9 @@ fuzz:
 	$(Q)$(MAKE) --no-print-directory SAN=fuzzer fuzz-targets
 
 # The plus sign: the script makes further trees, with our jobs and variables.
-check: all unit
+check: all unit $(B)/hammer
 	+$(Q)selftest/check.sh $(B)
-check-long: all unit
+check-long: all unit $(B)/hammer
 	+$(Q)LONG=1 selftest/check.sh $(B)
 bench: all $(B)/bench
 	$(Q)selftest/bench/run.sh $(B)
@@ -222,7 +228,7 @@ lint-locks: | $(FETCH)
 lint-includes:
 	$(call say,INCLUDE,'who may include whom')
 	$(Q)selftest/lint-includes.sh
-FORMATTED = $(filter %.c,$(SRCS) $(VDSO) $(GUEST) $(UNIT) $(wildcard selftest/fuzz/*.c))
+FORMATTED = $(filter %.c,$(SRCS) $(VDSO) $(GUEST) $(HAMMER) $(UNIT) $(wildcard selftest/fuzz/*.c))
 lint-format:
 	$(call say,FORMAT,'clang-format')
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)

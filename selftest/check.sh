@@ -37,8 +37,12 @@ part() { # name command...
 
 sanitized() { # SAN= of a tree; its unit tests
 	local tree=build-${1//,/-}
-	$make SAN="$1" unit && "$tree/unit"
+	$make SAN="$1" unit "$tree/runsc" && "$tree/unit"
 }
+
+# The same guest programs in the sandbox of a sanitizer build, after sanitized().
+sanitized_guest() { RUNSC=$PWD/build-${1//,/-}/runsc selftest/run.sh "$out"; }
+sanitized_hammer() { RUNSC=$PWD/build-${1//,/-}/runsc selftest/hammer.sh "$out" "" "${2:-}"; }
 
 fuzz() { # each target a bounded number of runs, or so long; new inputs thrown away
 	local bound=${1:--runs=20000} ok=0 bad=0 name new
@@ -70,11 +74,17 @@ part unit "$out/unit"
 script guest selftest/run.sh "$out"
 script programs selftest/programs.sh "$out" # makes the tree that oci uses too
 script oci selftest/oci/run.sh "$out"
+part hammer selftest/hammer.sh "$out"
 part sanitizers sanitized address,undefined
+part guest-asan sanitized_guest address,undefined
+part hammer-asan sanitized_hammer address,undefined
 part fuzz fuzz
 script rebuild selftest/rebuild.sh "$out"
 if [ -n "${LONG:-}" ]; then
 	part threads sanitized thread
+	part guest-tsan sanitized_guest thread
+	part hammer-tsan sanitized_hammer thread
+	part hammer-long selftest/hammer.sh "$out" "" 3000000
 	part fuzz-long fuzz -max_total_time=60
 	script long selftest/long.sh "$out"
 fi

@@ -189,6 +189,7 @@ int control_serve(struct boot *b, struct container *c)
 	struct pollfd p[3] = { { b->controller, POLLIN, 0 }, { -1, POLLIN, 0 },
 		{ -1, POLLIN, 0 } };
 	sigset_t set;
+	char byte;
 
 	if (pipe2(end_pipe, O_CLOEXEC))
 		return 128;
@@ -202,12 +203,15 @@ int control_serve(struct boot *b, struct container *c)
 		if (poll(p, 3, -1) < 0)
 			continue;
 		if (p[1].revents)
-			break;
+			break; /* init_status is there */
 		if (p[2].revents)
 			pass_winch(b, c, p[2].fd);
 		if (p[0].revents)
 			accept_one(b);
 	}
+	/* Nobody but init_waiter() writes it. */
+	if (read_full(end_pipe[0], &byte, 1) != 0)
+		return 128;
 	return WIFSIGNALED(init_status) ? 128 + WTERMSIG(init_status)
 					: WEXITSTATUS(init_status);
 }
