@@ -36,6 +36,7 @@ struct waitq;
 
 struct file_ops {
 	const char *name;		/* of an anonymous file in /proc/PID/fd: "pipe", "anon_inode:[eventfd]" */
+	bool no_content;		/* regular by its mode only: writes need no inode lock, O_APPEND and limits mean nothing */
 	/* *@pos is the offset to use, and to advance; streams ignore it. */
 	ssize_t (*read)(struct file *f, struct uio *to, int64_t *pos);	/* -EINVAL */
 	ssize_t (*write)(struct file *f, struct uio *from, int64_t *pos);	/* -EINVAL */

@@ -291,7 +291,7 @@ ssize_t vfs_write(
 	if (pos && *pos < 0)
 		return -EINVAL;
 	uio_limit(from, RW_MAX);
-	r.reg = S_ISREG(f->inode->mode) && !f->stream;
+	r.reg = S_ISREG(f->inode->mode) && !f->stream && !f->ops->no_content;
 	if (!uio_left(from) && r.reg)
 		return 0;
 	r.shared_pos = !pos && !f->stream;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -180,6 +181,22 @@ TEST(proc, maps_and_mem)
 	SEE(pwrite(fd, "F", 1, (off_t)(long)here));
 	SEE_STR(here);
 	SEE(pread(fd, line, 8, 4096));
+}
+
+TEST(proc, mem_reaches_pages_that_nobody_has_touched)
+{
+	char *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/proc/self/mem", O_RDWR | O_APPEND);
+
+	SEE(pwrite(fd, "abc", 3, (off_t)(long)(p + 4095)));
+	SEE_STR(p + 4095);
+	SEE(mprotect(p, 4096, PROT_READ));
+	SEE(pwrite(fd, "d", 1, (off_t)(long)p));
+	SEE_STR(p);
+	SEE(munmap(p + 4096, 4096));
+	SEE(pwrite(fd, "efg", 3, (off_t)(long)(p + 4094)));
+	SEE_STR(p + 4094);
 }
 
 TEST(proc, limits_and_oom)

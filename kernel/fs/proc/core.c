@@ -252,6 +252,7 @@ LOCKS_UNCHECKED /* nobody else has it */
 
 static const struct file_ops proc_file_ops = {
 	.name = "proc",
+	.no_content = true, /* a write takes locks of processes */
 	.read = proc_file_read,
 	.write = proc_file_write,
 	.seek = proc_file_seek,

@@ -297,6 +297,7 @@ static const struct file_ops pagemap_ops = {
 
 static const struct file_ops mem_ops = {
 	.name = "mem",
+	.no_content = true, /* a write may fault, in any address space */
 	.read = mem_read,
 	.write = mem_write,
 	.seek = mem_seek,
