@@ -251,6 +251,8 @@ static uint8_t *body_of(void *out, uint8_t type)
 	case P9_Tgetxattr: /* size[4], data: length[4] */
 	case P9_Tlistxattr:
 		return p + 8;
+	case P9_Tlist: /* more[1], data: length[4] */
+		return p + 5;
 	default: /* data: length[4] */
 		return p + 4;
 	}
