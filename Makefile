@@ -79,8 +79,11 @@ endif
 ifneq ($(SAN),)
 # The sanitizers replace memcpy themselves.
 SRCS	:= $(filter-out core/fastmem.c,$(SRCS))
+# core/objects.c counts what they hand out.
+wrap	= malloc calloc realloc reallocarray aligned_alloc strdup strndup free
+LF	+= $(addprefix -Wl$(comma)--wrap=,$(wrap))
 else
-SRCS	:= $(filter-out core/sanitizer.c,$(SRCS))
+SRCS	:= $(filter-out core/sanitizer.c core/objects.c kernel/fs/proc/debug.c,$(SRCS))
 endif
 
 # --- libseccomp and zlib: pinned sources, or libraries named by the caller

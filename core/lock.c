@@ -38,6 +38,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/thread.h"
 
 #define RW_WRITER  0x80000000u
@@ -83,8 +84,12 @@ static const char *rank_name(int rank)
 
 NORETURN static void order_abort(int rank, const char *what, int other)
 {
-	fprintf(stderr, "lock order: %s %s %s\n", rank_name(rank), what,
-		rank_name(other));
+	char line[160];
+
+	snprintf(line, sizeof line, "lock order: %s %s %s", rank_name(rank),
+		what, rank_name(other));
+	fprintf(stderr, "%s\n", line);
+	log_raw(line); /* a sandbox has no standard error */
 	abort();
 }
 

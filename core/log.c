@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,14 +43,14 @@ static struct log_buf {
 } buf = { .lock = MUTEX_INIT(log) };
 LOCK_OPS(log, struct log_buf, lock)
 
-/* There in sanitizer builds only: what it finds goes into the log, too. */
-extern void __sanitizer_set_report_fd(void *hfd) __attribute__((weak));
+/* There in sanitizer builds only: what they find goes into the log, too. */
+extern void sanitizer_report_to(int hfd) __attribute__((weak));
 
 void log_set_user(int hfd, enum log_format format)
 {
 	user = (struct sink){ hfd, format };
-	if (__sanitizer_set_report_fd && hfd >= 0)
-		__sanitizer_set_report_fd((void *)(intptr_t)hfd);
+	if (sanitizer_report_to && hfd >= 0)
+		sanitizer_report_to(hfd);
 }
 
 void log_set_debug(int hfd, enum log_format format)

@@ -5,10 +5,12 @@
  * an empty one.  Reports go to where the log goes (log_set_user), because after
  * isolation no file can be opened, and the gofer has no standard error.
  */
+#include <dlfcn.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "core/attr.h"
-
+void __sanitizer_set_report_fd(void *hfd);
+void sanitizer_report_to(int hfd);
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 const char *__tsan_default_options(void);
@@ -46,4 +48,17 @@ const char *__tsan_default_options(void)
 const char *__tsan_default_suppressions(void)
 {
 	return "race:copy_locked\n";
+}
+
+/* libubsan has its own, behind that of the library in front of it. */
+void sanitizer_report_to(int hfd)
+{
+	void *lib = dlopen("libubsan.so.1", RTLD_LAZY | RTLD_NOLOAD);
+	void (*set)(void *hfd) = NULL;
+
+	if (lib)
+		*(void **)&set = dlsym(lib, "__sanitizer_set_report_fd");
+	if (set)
+		set((void *)(intptr_t)hfd);
+	__sanitizer_set_report_fd((void *)(intptr_t)hfd);
 }

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -86,6 +87,7 @@ const struct seccomp_rule seccomp_sanitizer[] = {
 	ALLOW(prctl),
 	ALLOW(readlink),
 	ALLOW(open), /* /proc/self/maps and the program, for a report */
+	ALLOW_ARG(ioctl, 1, TCGETS), /* and whether it may have colours */
 	ALLOW(openat),
 	ALLOW(close),
 	ALLOW(read),

@@ -389,7 +389,6 @@ void conn_fini(struct p9_client *c)
 }
 
 const struct seccomp_rule p9_client_rules[] = { ALLOW(sendmsg), ALLOW(recvmsg),
-	ALLOW(close),
-	ALLOW_ARG2(getsockopt, 1, SOL_SOCKET, 2, SO_TYPE),
+	ALLOW(close), ALLOW_ARG2(getsockopt, 1, SOL_SOCKET, 2, SO_TYPE),
 	ALLOW_ARG2(setsockopt, 1, SOL_SOCKET, 2, SO_RCVTIMEO),
 	ALLOW_ARG2(setsockopt, 1, SOL_SOCKET, 2, SO_SNDTIMEO), SECCOMP_END };

@@ -671,6 +671,7 @@ static const struct proc_node pid_files[] = {
 static const struct proc_node tid_files[] = {
 	COMMON,
 	TEXT("children", 0444, show_children),
+	PROC_DEBUG_TASK,
 	{ .name = NULL },
 };
 

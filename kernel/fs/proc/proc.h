@@ -105,3 +105,16 @@ int proc_open_pagemap(struct proc_inode *p, const struct path *path, int flags, 
 	struct file **out);
 /* root.c */
 int proc_ncpu(void);
+
+#ifdef SANITIZED
+/* debug.c */
+int proc_show_objects(struct proc_inode *p, struct strbuf *out);
+int proc_show_fail_nth(struct proc_inode *p, struct strbuf *out);
+int proc_store_fail_nth(struct proc_inode *p, struct task *t, char *text, size_t n);
+#define PROC_DEBUG_ROOT PROC_FILE("objects", proc_show_objects)
+#define PROC_DEBUG_TASK \
+	{ .name = "fail-nth", .mode = S_IFREG | 0644, .show = proc_show_fail_nth, .store = proc_store_fail_nth }
+#else
+#define PROC_DEBUG_ROOT { .name = NULL }	/* an end before the end */
+#define PROC_DEBUG_TASK { .name = NULL }
+#endif

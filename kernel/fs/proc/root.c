@@ -509,6 +509,7 @@ static const struct proc_node gvisor[] = {
 
 static const struct proc_node root_files[] = {
 	ROOT_FILES,
+	PROC_DEBUG_ROOT,
 	{ .name = NULL },
 };
 
