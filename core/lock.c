@@ -38,7 +38,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/log.h"
 #include "core/thread.h"
 
 #define RW_WRITER  0x80000000u
@@ -84,12 +83,8 @@ static const char *rank_name(int rank)
 
 NORETURN static void order_abort(int rank, const char *what, int other)
 {
-	char line[160];
-
-	snprintf(line, sizeof line, "lock order: %s %s %s", rank_name(rank),
-		what, rank_name(other));
-	fprintf(stderr, "%s\n", line);
-	log_raw(line); /* a sandbox has no standard error */
+	fprintf(stderr, "lock order: %s %s %s\n", rank_name(rank), what,
+		rank_name(other));
 	abort();
 }
 

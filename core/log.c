@@ -43,14 +43,9 @@ static struct log_buf {
 } buf = { .lock = MUTEX_INIT(log) };
 LOCK_OPS(log, struct log_buf, lock)
 
-/* There in sanitizer builds only: what they find goes into the log, too. */
-extern void sanitizer_report_to(int hfd) __attribute__((weak));
-
 void log_set_user(int hfd, enum log_format format)
 {
 	user = (struct sink){ hfd, format };
-	if (sanitizer_report_to && hfd >= 0)
-		sanitizer_report_to(hfd);
 }
 
 void log_set_debug(int hfd, enum log_format format)

@@ -2,15 +2,9 @@
  * sanitizer.c - settings of the sanitizers; only in their builds.
  *
  * They cannot come from the environment: the sandbox and the gofer begin with
- * an empty one.  Reports go to where the log goes (log_set_user), because after
- * isolation no file can be opened, and the gofer has no standard error.
+ * an empty one.  Reports go to standard error, which is the log's in an
+ * isolated process (seccomp_install): no file can be opened there.
  */
-#include <dlfcn.h>
-#include <stddef.h>
-#include <stdint.h>
-
-void __sanitizer_set_report_fd(void *hfd);
-void sanitizer_report_to(int hfd);
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 const char *__tsan_default_options(void);
@@ -48,17 +42,4 @@ const char *__tsan_default_options(void)
 const char *__tsan_default_suppressions(void)
 {
 	return "race:copy_locked\n";
-}
-
-/* libubsan has its own, behind that of the library in front of it. */
-void sanitizer_report_to(int hfd)
-{
-	void *lib = dlopen("libubsan.so.1", RTLD_LAZY | RTLD_NOLOAD);
-	void (*set)(void *hfd) = NULL;
-
-	if (lib)
-		*(void **)&set = dlsym(lib, "__sanitizer_set_report_fd");
-	if (set)
-		set((void *)(intptr_t)hfd);
-	__sanitizer_set_report_fd((void *)(intptr_t)hfd);
 }

@@ -278,6 +278,10 @@ int seccomp_install(const char *who, const struct seccomp_rule *const *lists,
 	if (!ctx)
 		return err_set(e, ENOMEM, "seccomp filter: out of memory");
 	trap_who = who;
+#ifdef SANITIZED /* it reports to standard error, which leads nowhere here */
+	if (log_user_fd() > 2)
+		(void)!dup2(log_user_fd(), 2);
+#endif
 	err = fill(ctx, lists, n, e);
 	if (!err) {
 		err = install_handler();

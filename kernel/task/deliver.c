@@ -98,7 +98,8 @@ bool tgroup_notify_exit(struct tgroup *tg, int sig)
 		if (a.handler == 1)
 			sig = 0; /* SA_NOCLDWAIT alone still gets the signal */
 	}
-	if (sig)
+	/* clone(2) takes any number below 256 for the exit signal. */
+	if (sig > 0 && sig <= NSIG_GUEST)
 		(void)signal_send_locked(parent, NULL, sig, &si, false);
 	sighand_unlock(parent);
 	waitq_wake(&parent->child_waitq, 0);

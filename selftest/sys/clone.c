@@ -260,3 +260,20 @@ TEST(clone, unshare_files)
 	SEE(unshare(CLONE_FILES | CLONE_FS));
 	SEE(syscall(SYS_unshare, 1));
 }
+
+/* Any number below 256 may be the exit signal: what is none is not sent. */
+TEST(clone, exit_signals_that_are_none)
+{
+	static const int sigs[] = { 0, 64, 65, 66, 127, 128, 255 };
+	int status;
+
+	signal(64, SIG_IGN);
+	for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++) {
+		long pid = syscall(SYS_clone, sigs[i], 0, 0, 0, 0);
+
+		if (pid == 0)
+			_exit(7);
+		SEE(waitpid((pid_t)pid, &status, __WALL) == pid);
+		SEE(WEXITSTATUS(status));
+	}
+}
