@@ -66,7 +66,9 @@ static uint64_t timerfd_forward(struct timerfd *tf, int64_t now)
 	if (!tf->interval || now < tf->next)
 		return 0;
 	n = (uint64_t)(now - tf->next) / (uint64_t)tf->interval + 1;
-	tf->next += (int64_t)(n * (uint64_t)tf->interval);
+	/* Up to now it fits; one more may not. */
+	tf->next = deadline_after(
+		tf->next + (int64_t)(n - 1) * tf->interval, tf->interval);
 	return n;
 }
 

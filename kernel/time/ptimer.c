@@ -93,7 +93,8 @@ static void arm_cpu(struct alarm *a, int64_t now, int64_t left)
 	a->idle = now > a->seen ? CPU_LOOK_NS : MIN(a->idle * 2, CPU_IDLE_NS);
 	a->seen = now;
 	a->kicked = false;
-	timer_set(&a->timer, mono_now() + MAX(left / n, a->idle));
+	timer_set(&a->timer,
+		deadline_after(mono_now(), MAX(left / n, a->idle)));
 }
 
 /* Books the expirations up to @now and re-arms.  Returns their number. */
@@ -104,7 +105,10 @@ static uint64_t alarm_expired(struct alarm *a, int64_t now)
 
 	if (a->interval) {
 		times += (uint64_t)(now - a->at) / (uint64_t)a->interval;
-		a->at += (int64_t)times * a->interval;
+		/* Up to now it fits; one more may not. */
+		a->at = deadline_after(
+			a->at + (int64_t)(times - 1) * a->interval,
+			a->interval);
 	} else {
 		a->at = 0;
 	}

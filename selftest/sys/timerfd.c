@@ -1,7 +1,9 @@
 /* timerfd.c - timerfd_create(2). */
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,4 +78,34 @@ TEST(timerfd, errors)
 	SEE(timerfd_settime(1, 0, bad_addr, NULL));
 	SEE(read(fd, c, 4));
 	SEE(write(fd, c, 4));
+}
+
+static volatile int alarms;
+
+static void count(int sig)
+{
+	(void)sig;
+	alarms = alarms + 1;
+}
+
+/* The next time after the first is beyond what a clock can say. */
+TEST(timerfd, an_interval_of_ages)
+{
+	struct itimerspec ts = { .it_value = { 0, 1000000 },
+		.it_interval = { 9223372036, 854775807 } };
+	struct itimerval tv = { .it_value = { 0, 1000 },
+		.it_interval = { 9223372036, 854775 } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	uint64_t n = 0;
+
+	signal(SIGALRM, count);
+	SEE(timerfd_settime(fd, 0, &ts, NULL));
+	SEE(setitimer(ITIMER_REAL, &tv, NULL));
+	while (alarms < 1)
+		;
+	usleep(50000);
+	SEE(alarms);
+	SEE(read(fd, &n, sizeof n));
+	SEE((long)n);
+	SEE(read(fd, &n, sizeof n));
 }
