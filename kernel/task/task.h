@@ -130,7 +130,7 @@ struct tgroup {
 	/* lc_sighand */
 	struct sighand *sighand;	/* reference */
 	struct sigpending shared;	/* for the whole process */
-	int nthreads;			/* live ones */
+	atomic_int nthreads;		/* a: live ones; changed with the lock, looked at without by timers too */
 	int unfinished;			/* live ones, and those still on their way out */
 	bool exiting;			/* group exit has begun */
 	int exit_status;		/* wait(2) form, once exiting or zombie */
