@@ -33,10 +33,11 @@
 #include "core/seccomp.h"
 #include "platform/ptrace/ptrace.h"
 
-#define OOM_SCORE  "900"
-#define NSIGNALS   64
-#define REQ_SYSEMU 31
-#define RSEQ_SIG   0x53053053
+#define OOM_SCORE   "900"
+#define NSIGNALS    64
+#define REQ_SYSEMU  31
+#define STRIP_STACK (64 << 10)
+#define RSEQ_SIG    0x53053053
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
@@ -174,28 +175,56 @@ static enum step load_filter(void)
 		       : STEP_OK;
 }
 
+static struct {
+	int go_hfd, list_hfd;
+	unsigned page;
+} order; /* what strip() is to work with */
+
 /* Gives up, in this order: signals, the host's services, rights, memory, calls.
  */
-static NORETURN void strip(int go_hfd, int list_hfd, unsigned page)
+static NORETURN void strip(void)
 {
 	uint64_t go;
 	enum step bad = STEP_OK;
 
-	while (read(go_hfd, &go, sizeof go) < 0 && errno == EINTR)
+	while (read(order.go_hfd, &go, sizeof go) < 0 && errno == EINTR)
 		;
 	reset_signals();
 	drop_rseq();
 	raise_oom_score();
 	bad = drop_rights();
 	if (!bad)
-		bad = map_page(STUB_BASE, PROT_READ | PROT_EXEC, list_hfd, 0);
+		bad = map_page(
+			STUB_BASE, PROT_READ | PROT_EXEC, order.list_hfd, 0);
 	if (!bad)
-		bad = map_page(STUB_LIST, PROT_READ, list_hfd, page);
+		bad = map_page(
+			STUB_LIST, PROT_READ, order.list_hfd, order.page);
 	if (!bad)
 		bad = load_filter();
 	if (!bad)
 		((void (*)(void))(uintptr_t)STUB_ADDR(stub_empty))();
 	syscall(SYS_exit_group, bad);
+	__builtin_unreachable();
+}
+
+/*
+ * On a stack of its own: where addresses are not random (setarch -R, or the
+ * whole host) the process's lies where the stub's pages come.
+ */
+static NORETURN void strip_elsewhere(void)
+{
+	char *p = mmap(NULL, STRIP_STACK, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		_exit(STEP_MAP);
+	__asm__ volatile("mov %0, %%rsp\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "call *%1\n\t"
+			 "ud2"
+			 :
+			 : "r"(p + STRIP_STACK), "r"(strip)
+			 : "memory");
 	__builtin_unreachable();
 }
 
@@ -241,6 +270,9 @@ static int master_strip(pid_t pid, int go_hfd, struct err *e)
 			return err_set(e, EPERM,
 				"make the master stub: wait status %#x",
 				status);
+		if (status >> 8 == SIGSEGV || status >> 8 == SIGBUS)
+			return err_set(
+				e, EFAULT, "make the master stub: it crashed");
 	} while (status >> 8 != SIGTRAP);
 	err = (int)pt(PTRACE_GETREGS, pid, 0, (uintptr_t)&r);
 	if (!err && r.rax != 0)
@@ -282,9 +314,12 @@ static int master_make(int list_hfd, struct err *e)
 	err = list_page_alloc(&page);
 	if (err)
 		return err_set(e, -err, "no page for the master stub");
+	order.go_hfd = go;
+	order.list_hfd = list_hfd;
+	order.page = page;
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
 	if (pid == 0)
-		strip(go, list_hfd, page);
+		strip_elsewhere();
 	if (pid < 0)
 		return err_set(e, errno, "clone: %s", strerror(errno));
 	err = master_take(pid, go, e);

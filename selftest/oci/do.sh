@@ -17,6 +17,7 @@ cp "$BUSYBOX" "$LAB/busybox"
 is program-below-tmp "$(cd / && rt do "$LAB/busybox" echo ok)" ok
 is volume "$(rt do --volume "$LAB/work:/mnt" sh -c 'cat /mnt/f; echo new > /mnt/g')$(cat "$LAB/work/g")" datanew
 is other-root "$(cd / && rt do --root "$LAB/rootfs" cat /etc/group)" root:x:0:
+is addresses-not-random "$(timeout -k 5 60 setarch -R "$RUNSC" --root "$ROOT" $FLAGS do echo hi)" hi
 is environment "$(A=b rt do sh -c 'echo $A')" b
 w=$LAB/$(printf 'w\377\303\251'); mkdir "$w"; echo data > "$w/f"
 is bytes-that-are-no-utf8 "$(cd "$w" && A=$(printf '\200') rt do sh -c 'pwd; cat f; echo "$A$1"' x "$(printf '\376')" | od -An -c | tr -d ' \n')" \
