@@ -93,8 +93,8 @@ static void arm_cpu(struct alarm *a, int64_t now, int64_t left)
 	a->idle = now > a->seen ? CPU_LOOK_NS : MIN(a->idle * 2, CPU_IDLE_NS);
 	a->seen = now;
 	a->kicked = false;
-	timer_set(&a->timer,
-		deadline_after(mono_now(), MAX(left / n, a->idle)));
+	timer_set(
+		&a->timer, deadline_after(mono_now(), MAX(left / n, a->idle)));
 }
 
 /* Books the expirations up to @now and re-arms.  Returns their number. */
@@ -237,6 +237,16 @@ static struct ptimers *ptimers_of(struct tgroup *tg)
 	return p;
 }
 
+static bool has_timers(struct tgroup *tg)
+{
+	bool has;
+
+	sighand_lock(tg);
+	has = tg->timers != NULL;
+	sighand_unlock(tg);
+	return has;
+}
+
 int itimer_set(struct task *t, int which, const struct itimer_k *new,
 	struct itimer_k *old)
 {
@@ -246,7 +256,7 @@ int itimer_set(struct task *t, int which, const struct itimer_k *new,
 
 	if (which < 0 || which > 2)
 		return -EINVAL;
-	if (!new && !t->tg->timers) {
+	if (!new && !has_timers(t->tg)) {
 		*old = (struct itimer_k){ 0 };
 		return 0;
 	}
