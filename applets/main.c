@@ -14,6 +14,8 @@
 
 #include "applets/applet.h"
 #include "core/log.h"
+#include "core/own.h"
+#include "core/str.h"
 
 #ifndef VERSION
 #error "the Makefile sets VERSION"
@@ -68,23 +70,39 @@ static void fill_stdio(void)
 		close(fd);
 }
 
-static bool is_control(char c)
+/* Bytes of the character at @s that a terminal merely shows; 0: it acts on it,
+ * or it is none. */
+static int shown(const unsigned char *s, const unsigned char *end)
 {
-	return (unsigned char)c < 0x20 || c == 0x7f;
+	if (s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0))
+		return 0; /* C0, DEL, C1 */
+	return utf8_seq(s, end);
+}
+
+static void clean(char *text, bool lines)
+{
+	unsigned char *s = (unsigned char *)text, *end = s + strlen(text);
+
+	while (s < end) {
+		int n = shown(s, end);
+
+		if (!n && !(lines && *s == '\n'))
+			*s = '?';
+		s += n ? n : 1;
+	}
 }
 
 void put_clean(const char *text, bool lines)
 {
-	for (; *text; text++)
-		putchar(is_control(*text) && !(lines && *text == '\n') ? '?'
-								       : *text);
+	own_mem char *copy = xstrdup(text);
+
+	clean(copy, lines);
+	fputs(copy, stdout);
 }
 
 static int report(const char *command, struct err *e)
 {
-	for (char *p = e->msg; *p; p++)
-		if (is_control(*p))
-			*p = '?';
+	clean(e->msg, false);
 	log_error("%s", e->msg);
 	dprintf(2, "runsc %s: %s\n", command, e->msg);
 	return EXIT_FAILED;

@@ -76,28 +76,6 @@ struct json *json_root(struct json_doc *d)
 
 /* --- UTF-8 */
 
-/* Bytes of the well-formed sequence at @s (before @end), or 0. */
-static int utf8_len(const unsigned char *s, const unsigned char *end)
-{
-	int n;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (end - s < n)
-		return 0;
-	for (int i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* No overlong forms, no surrogates, nothing above U+10FFFF. */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 static char *utf8_put(char *w, unsigned c)
 {
 	if (c < 0x80) {
@@ -249,7 +227,7 @@ static bool string(struct parser *p, const char **s, uint32_t *len)
 				return false;
 			continue;
 		}
-		n = utf8_len((unsigned char *)p->p, (unsigned char *)p->end);
+		n = utf8_seq((unsigned char *)p->p, (unsigned char *)p->end);
 		if (!n)
 			return fail(p, "bad UTF-8");
 		while (n--)
@@ -759,7 +737,7 @@ static void put_quoted(struct printer *o, const char *text, size_t len)
 
 	put(o, "\"", 1);
 	for (; s < end; s += n) {
-		n = utf8_len(s, end);
+		n = utf8_seq(s, end);
 		if (n == 0 && o->exact) {
 			char esc[8];
 			put(o, esc,

@@ -33,3 +33,6 @@ int str_i64(const char *s, long long *v) MUST_CHECK;
 void *xzalloc(size_t n);
 char *xstrdup(const char *s);
 char *xasprintf(const char *fmt, ...) PRINTF(1, 2);
+
+/* Bytes of the well-formed UTF-8 sequence at @s (before @end), or 0. */
+int utf8_seq(const unsigned char *s, const unsigned char *end);

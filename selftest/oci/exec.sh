@@ -65,7 +65,7 @@ PY
 rt exec --detach --pid-file "$LAB/n" c sh -c 'printf "\033[31mred\n\377" > /proc/self/comm; sleep 1000; true'
 for i in $(seq 20); do rt ps c | grep -q red && break; sleep 0.1; done
 has hostile-name "$(rt ps c)" "?[31mred"
-is hostile-name-bytes "$(rt ps c | tr -d '\40-\176\n' | wc -c)" 3
+is hostile-name-bytes "$(rt ps c | tr -d '\40-\176\n' | wc -c)" 0
 rt kill c KILL
 rt delete --force c
 has not-running "$(rt exec c true 2>&1)" "does not exist"
