@@ -21,6 +21,7 @@ DEPS=${DEPS:-source}
 # What the tests and the linters need beyond the compiler: the only such list.
 TEST_PKGS="busybox-static python3 libc6-dev clang libclang-rt-14-dev procps
 	diffutils util-linux iproute2 debootstrap git"
+LONG_PKGS="qemu-system-x86"
 LINT_PKGS="libc6-dev clang clang-format"
 
 say() { echo "build.sh: $*" >&2; }
@@ -49,6 +50,7 @@ need_tools() {
 	fi
 	for target; do
 		case $target in
+		check-long) need_pkgs $TEST_PKGS $LONG_PKGS ;;
 		check*|bench|fuzz) need_pkgs $TEST_PKGS ;;
 		lint*|format) need_pkgs $LINT_PKGS ;;
 		esac

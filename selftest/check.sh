@@ -75,6 +75,9 @@ script guest selftest/run.sh "$out"
 script programs selftest/programs.sh "$out" # makes the tree that oci uses too
 script oci selftest/oci/run.sh "$out"
 part hammer selftest/hammer.sh "$out"
+if command -v qemu-system-x86_64 > /dev/null; then
+	script hosts selftest/hosts.sh "$out" smoke
+fi
 part sanitizers sanitized address,undefined
 part guest-asan sanitized_guest address,undefined
 part hammer-asan sanitized_hammer address,undefined
@@ -86,6 +89,7 @@ if [ -n "${LONG:-}" ]; then
 	part hammer-tsan sanitized_hammer thread
 	part hammer-long selftest/hammer.sh "$out" "" 3000000
 	part fuzz-long fuzz -max_total_time=60
+	script hosts-long selftest/hosts.sh "$out"
 	script long selftest/long.sh "$out"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
