@@ -10,7 +10,8 @@ cat > "$LAB/type.py" <<-'PY'
 	    ("foreground", "sh -c 'echo ready; exec sleep 1000'\n", "\nready\n"),
 	    ("interrupt", "\x03", "^C\n$> "),
 	    ("interrupt-status", "echo status-$?\n", "\nstatus-130\n$> "),
-	    ("foreground-2", "sh -c 'trap \"echo back\" CONT; echo ready; while :; do sleep 1; done'\n", "\nready\n"),
+	    ("foreground-2", "python3 -c 'from signal import *; signal(SIGCONT, lambda *_: print(\"back\", flush=True)); "
+	     "print(\"ready\", flush=True); [pause() for _ in iter(int, 1)]'\n", "\nready\n"),
 	    ("stop", "\x1a", "Stopped"),
 	    ("stop-status", "echo status-$?\n", "\nstatus-148\n$> "),
 	    ("fg", "fg\n", "\nback\n"),
