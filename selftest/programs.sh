@@ -128,6 +128,7 @@ try busybox 'busybox sh -c "echo static; busybox ls / | busybox wc -l; busybox p
 inet="-i test.test_os.TestSendfile* -i test_invalid_socket -i test_set_wakeup_fd_socket_result
 	-i test.test_largefile.TestSocketSendfile* -i test_ifconfig_getnode -i test_ip_getnode
 	-i test_listener_client -i test_issue16955 -i test_multiple_bind -i test_rapid_restart -i test_wait_socket -i test_wait_socket_slow
+	-i test_closefd -i *TestTimeouts.test_timeout -i *TestRemoteManager.test_remote -i *PicklingConnections.test_pickling
 	-i *UnixSockSendfile* -i *path_inetsock"
 
 # Each of python's tests with its outcome: what `python3 -m test` counts is not enough.
