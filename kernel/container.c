@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #include "kernel/task/cred.h"
 #include "kernel/task/exec.h"
 #include "kernel/task/internal.h"
+#include "kernel/time/ptimer.h"
 #include "kernel/vfs/fdtable.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/inode.h"
@@ -418,6 +420,8 @@ static int begin_process(struct task *t)
 		current = NULL;
 		task_put(t);
 	}
+	if (!ret && t->tg->rlim[RLIMIT_CPU].cur != RLIM_INFINITY)
+		ptimers_limit_cpu(t->tg);
 	/* @s goes away once done is set: the park belongs to the waiter's
 	 * frame. */
 	atomic_store(&s->done, true);

@@ -17,6 +17,7 @@
 #include "kernel/task/task.h"
 #include "kernel/time/clocks.h"
 #include "kernel/time/loadavg.h"
+#include "kernel/time/ptimer.h"
 
 #define CAP_SYS_ADMIN_K    21
 #define CAP_SYS_BOOT_K     22
@@ -184,6 +185,8 @@ static int do_rlimit(struct task *t, struct task *of, int resource,
 	sighand_unlock(of->tg);
 	if (new && !err)
 		limit_memory(of, resource, new->cur);
+	if (new && !err && resource == RLIMIT_CPU)
+		ptimers_limit_cpu(of->tg);
 	return err;
 }
 

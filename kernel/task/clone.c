@@ -16,6 +16,7 @@
 #include "kernel/mm/mm.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/internal.h"
+#include "kernel/time/ptimer.h"
 #include "kernel/vfs/fdtable.h"
 #include "kernel/vfs/file.h"
 #include "kernel/vfs/mount.h"
@@ -352,6 +353,8 @@ static long start_child(
 	if (ret)
 		goto unreserve;
 	tid = c->tid;
+	if (c->tg != t->tg && c->tg->rlim[RLIMIT_CPU].cur != RLIM_INFINITY)
+		ptimers_limit_cpu(c->tg);
 	ret = store_ids(t, c, a, fd);
 	if (ret)
 		goto unpublish;
@@ -369,6 +372,8 @@ static long start_child(
 	return tid;
 unpublish:
 	unpublish(c);
+	if (c->tg != t->tg)
+		ptimers_exit(c->tg);
 unreserve:
 	if (fd >= 0)
 		fd_unreserve(t, fd);

@@ -61,6 +61,7 @@ struct ptimers {
 	struct list timers GUARDED_BY(lc_alarm);
 	int next_id GUARDED_BY(lc_alarm);
 	struct itimer itimers[3];
+	struct alarm cpu_limit; /* RLIMIT_CPU */
 };
 LOCK_OPS(alarm, struct ptimers, lock)
 
@@ -204,6 +205,8 @@ static void itimer_expire(struct alarm *a, uint64_t times)
 		a->owner->tg, it->sig, &si); /* or pending already */
 }
 
+static void limit_expire(struct alarm *a, uint64_t times);
+
 static struct ptimers *ptimers_new(struct tgroup *tg)
 {
 	static const int sigs[3] = { SIGALRM, SIGVTALRM, SIGPROF };
@@ -222,7 +225,18 @@ static struct ptimers *ptimers_new(struct tgroup *tg)
 		p->itimers[i].alarm.of = (struct cpu_clock){ .group = tg,
 			.user_only = i == ITIMER_VIRTUAL };
 	}
+	alarm_init(&p->cpu_limit, p, CLOCK_MONOTONIC, true, limit_expire);
+	p->cpu_limit.of = (struct cpu_clock){ .group = tg };
 	return p;
+}
+
+/* Those of a process that has not ended; NULL also without memory. */
+HOLDS(lc_sighand)
+static struct ptimers *ptimers_made(struct tgroup *tg)
+{
+	if (!tg->timers && tg->nthreads > 0)
+		tg->timers = ptimers_new(tg);
+	return tg->timers;
 }
 
 static struct ptimers *ptimers_of(struct tgroup *tg)
@@ -230,9 +244,7 @@ static struct ptimers *ptimers_of(struct tgroup *tg)
 	struct ptimers *p;
 
 	sighand_lock(tg);
-	if (!tg->timers)
-		tg->timers = ptimers_new(tg);
-	p = tg->timers;
+	p = ptimers_made(tg);
 	sighand_unlock(tg);
 	return p;
 }
@@ -245,6 +257,58 @@ static bool has_timers(struct tgroup *tg)
 	has = tg->timers != NULL;
 	sighand_unlock(tg);
 	return has;
+}
+
+/*
+ * RLIMIT_CPU: SIGXCPU at the soft limit and each second from then on, which is
+ * shown as a limit that grows; SIGKILL at the hard one.
+ */
+static void limit_expire(struct alarm *a, uint64_t times)
+{
+	struct tgroup *tg = a->owner->tg;
+	int64_t used = cpu_clock_now(&a->of) / NSEC_PER_SEC;
+	struct rlim *l = &tg->rlim[RLIMIT_CPU];
+	int sig = 0;
+	siginfo_t si;
+
+	(void)times;
+	sighand_lock(tg);
+	if (l->max != RLIM_INFINITY && (uint64_t)used >= l->max) {
+		sig = SIGKILL;
+	} else if (l->cur != RLIM_INFINITY && (uint64_t)used >= l->cur) {
+		sig = SIGXCPU;
+		l->cur++;
+	}
+	sighand_unlock(tg);
+	if (sig) {
+		siginfo_kernel(&si, sig);
+		(void)signal_send_group(tg, sig, &si); /* never EAGAIN */
+	}
+	if (sig != SIGKILL)
+		ptimers_limit_cpu(tg);
+}
+
+void ptimers_limit_cpu(struct tgroup *tg)
+{
+	struct cpu_clock of = { .group = tg };
+	int64_t now = cpu_clock_now(&of);
+	struct itimer_k at = { 0 };
+	struct ptimers *p;
+	uint64_t cur;
+
+	sighand_lock(tg);
+	cur = tg->rlim[RLIMIT_CPU].cur;
+	if (cur != RLIM_INFINITY)
+		at.value = cur < INT64_MAX / NSEC_PER_SEC
+				   ? MAX((int64_t)cur * NSEC_PER_SEC, 1L)
+				   : INT64_MAX;
+	p = at.value ? ptimers_made(tg) : tg->timers;
+	if (p) { /* under both locks: ptimers_exit() does not come between */
+		alarm_lock(p);
+		alarm_arm(&p->cpu_limit, &at, true, now);
+		alarm_unlock(p);
+	}
+	sighand_unlock(tg);
 }
 
 int itimer_set(struct task *t, int which, const struct itimer_k *new,
@@ -472,14 +536,11 @@ void ptimer_delivered(struct tgroup *tg, const siginfo_t *si)
 	alarm_unlock(p);
 }
 
-void ptimers_exec(struct tgroup *tg)
+static void delete_all(struct ptimers *p)
 {
-	struct ptimers *p = tg->timers;
 	struct ptimer *pt, *next;
 	struct list gone;
 
-	if (!p)
-		return;
 	list_init(&gone);
 	alarm_lock(p);
 	list_for_each (pt, &p->timers, link)
@@ -492,21 +553,33 @@ void ptimers_exec(struct tgroup *tg)
 	}
 }
 
+void ptimers_exec(struct tgroup *tg)
+{
+	if (tg->timers)
+		delete_all(tg->timers);
+}
+
+static void alarm_end(struct alarm *a)
+{
+	alarm_lock(a->owner);
+	a->at = 0;
+	alarm_unlock(a->owner);
+	timer_cancel(&a->timer);
+}
+
 void ptimers_exit(struct tgroup *tg)
 {
-	struct ptimers *p = tg->timers;
+	struct ptimers *p;
 
+	sighand_lock(tg);
+	p = tg->timers;
+	tg->timers = NULL; /* from here on nothing is armed */
+	sighand_unlock(tg);
 	if (!p)
 		return;
-	ptimers_exec(tg);
-	for (int i = 0; i < 3; i++) {
-		alarm_lock(p);
-		p->itimers[i].alarm.at = 0;
-		alarm_unlock(p);
-		timer_cancel(&p->itimers[i].alarm.timer);
-	}
-	sighand_lock(tg);
-	tg->timers = NULL;
-	sighand_unlock(tg);
+	delete_all(p);
+	for (int i = 0; i < 3; i++)
+		alarm_end(&p->itimers[i].alarm);
+	alarm_end(&p->cpu_limit);
 	free(p);
 }

@@ -38,5 +38,7 @@ int ptimer_getoverrun(struct task *t, int id) MUST_CHECK;
 /* A SI_TIMER signal leaves the queue: remembers its overrun.  Takes lc_alarm. */
 void ptimer_delivered(struct tgroup *tg, const siginfo_t *si);
 
+/* RLIMIT_CPU of @tg has changed, or come with fork(2). */
+void ptimers_limit_cpu(struct tgroup *tg);
 void ptimers_exec(struct tgroup *tg);	/* deletes POSIX timers; itimers go on */
 void ptimers_exit(struct tgroup *tg);	/* the last thread ended: stops and frees all */

@@ -429,3 +429,64 @@ TEST(getrusage, of_children_that_nobody_waits_for)
 	SEE(r.ru_maxrss);
 	SEE(r.ru_minflt);
 }
+
+static int limit_cpu(rlim_t soft, rlim_t hard)
+{
+	struct rlimit r = { soft, hard };
+
+	return setrlimit(RLIMIT_CPU, &r);
+}
+
+static volatile sig_atomic_t warned;
+
+static void warn(int sig)
+{
+	(void)sig;
+	warned++;
+}
+
+static void burn(void)
+{
+	while (getpid())
+		;
+}
+
+/* Status of a child under the limits of its parent. */
+static int end_of_burning_child(void)
+{
+	int status;
+
+	fflush(stdout);
+	if (fork() == 0)
+		burn();
+	wait(&status);
+	return status;
+}
+
+TEST(rlimit, cpu_time_warns)
+{
+	struct rlimit r;
+
+	signal(SIGXCPU, warn);
+	SEE(limit_cpu(1, 9));
+	while (!warned)
+		;
+	SEE(getrlimit(RLIMIT_CPU, &r));
+	SEE(r.rlim_cur);
+	SEE(r.rlim_max);
+}
+
+TEST(rlimit, cpu_time_kills_at_the_hard_limit)
+{
+	signal(SIGXCPU, warn);
+	SEE(limit_cpu(1, 1));
+	SEE(end_of_burning_child());
+}
+
+TEST(rlimit, cpu_time_kills_without_a_handler)
+{
+	signal(SIGXCPU, SIG_DFL);
+	SEE(limit_cpu(1, RLIM_INFINITY));
+	SEE(WTERMSIG(end_of_burning_child()));
+	SEE(limit_cpu(RLIM_INFINITY, RLIM_INFINITY));
+}
