@@ -111,8 +111,8 @@ TEST(clone, child_without_signal_needs_wclone)
 	SEE(waitpid(pid, &status, 0));
 	SEE(waitpid(pid, &status, __WCLONE) == pid);
 	SEE(WEXITSTATUS(status));
-	pid = clone(set_shared, stack + sizeof stack, SIGUSR1, NULL);
 	signal(SIGUSR1, SIG_IGN);
+	pid = clone(set_shared, stack + sizeof stack, SIGUSR1, NULL);
 	SEE(waitpid(pid, &status, __WALL) == pid);
 }
 
