@@ -83,7 +83,7 @@ ssize_t export_listxattr(int hfd, char *buf, size_t n) MUST_CHECK;
 int export_setxattr(int hfd, const char *name, const void *value, size_t n, int flags) MUST_CHECK;
 
 /*
- * Entries from *@offset on, at most @cap bytes; @pos is where @io stands
+ * Entries from @offset on, as many as @buf holds; @pos is where @io stands
  * (-1: unknown) and is kept up to date.  Returns the bytes; *@end: there is no more.
  */
 ssize_t export_readdir(int io, int64_t *pos, uint64_t offset, bool plus, struct p9_data buf, bool *end) MUST_CHECK;

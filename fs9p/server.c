@@ -71,11 +71,12 @@ int srv_add_fid(struct p9_peer *p, uint32_t num, int hfd, uint32_t mode,
 	return err;
 }
 
-int srv_clone_fid(struct p9_peer *p, const struct fid *f, uint32_t newfid)
+int srv_clone_fid(struct p9_peer *p, const struct fid *f, uint32_t newfid,
+	struct fid **out)
 {
 	int hfd = fcntl(f->hfd, F_DUPFD_CLOEXEC, 0);
 
-	return hfd < 0 ? -errno : srv_add_fid(p, newfid, hfd, f->mode, NULL);
+	return hfd < 0 ? -errno : srv_add_fid(p, newfid, hfd, f->mode, out);
 }
 
 int srv_open_fid(struct p9_peer *p, struct fid *f, uint32_t flags)

@@ -36,5 +36,6 @@ int srv_entry(struct p9_peer *p, uint32_t num, struct p9_str s, struct fid **f,
 uint32_t srv_room(const struct p9_peer *p, uint32_t count);
 /* Consumes @hfd, also when it fails. */
 int srv_add_fid(struct p9_peer *p, uint32_t num, int hfd, uint32_t mode, struct fid **out) MUST_CHECK;
-int srv_clone_fid(struct p9_peer *p, const struct fid *f, uint32_t newfid) MUST_CHECK;
+/* @out may be NULL. */
+int srv_clone_fid(struct p9_peer *p, const struct fid *f, uint32_t newfid, struct fid **out) MUST_CHECK;
 int srv_open_fid(struct p9_peer *p, struct fid *f, uint32_t flags) MUST_CHECK;	/* -EBUSY */

@@ -272,8 +272,7 @@ static int keep_listing(struct p9_peer *p, const struct fid *f, uint32_t newfid,
 	int io, int64_t pos)
 {
 	struct fid *n;
-	int hfd = fcntl(f->hfd, F_DUPFD_CLOEXEC, 0);
-	int err = hfd < 0 ? -errno : srv_add_fid(p, newfid, hfd, f->mode, &n);
+	int err = srv_clone_fid(p, f, newfid, &n);
 
 	if (err) {
 		close(io);
@@ -413,7 +412,7 @@ int srv_xattrwalk(struct p9_peer *p, const struct msg *t, struct msg *r)
 	if (!v)
 		return -ENOMEM;
 	n = n ? xattr_fetch(f->hfd, name, v->value, (size_t)n) : 0;
-	err = n < 0 ? (int)n : srv_clone_fid(p, f, t->Txattrwalk.newfid);
+	err = n < 0 ? (int)n : srv_clone_fid(p, f, t->Txattrwalk.newfid, NULL);
 	if (err) {
 		free(v);
 		return err;

@@ -67,7 +67,7 @@ int srv_walkattr(struct p9_peer *p, const struct msg *t, struct msg *r)
 	if (err)
 		return err;
 	if (w->names.n == 0)
-		return srv_clone_fid(p, f, w->newfid);
+		return srv_clone_fid(p, f, w->newfid, NULL);
 	out->raw = p->body;
 	for (out->n = 0; !err && out->n < w->names.n;) {
 		char name[P9_NAME_MAX + 1];
@@ -109,8 +109,8 @@ int srv_lopen(struct p9_peer *p, const struct msg *t, struct msg *r)
 }
 
 /*
- * Ours.  A regular file's (a fifo's) descriptor goes to the client.  Anything
- * else is opened here, under newfid.
+ * Ours.  The descriptor of a regular file, or of a fifo where that is allowed,
+ * goes to the client.
  */
 int srv_open(struct p9_peer *p, const struct msg *t, struct msg *r UNUSED)
 {

@@ -94,6 +94,19 @@ void futex_key_put(struct futex_key *k)
 		frame_put(k->addr & PAGE_MASK);
 }
 
+int futex_keys_get(struct task *t, const struct futex_op *f,
+	struct futex_key *a, struct futex_key *b)
+{
+	int err = futex_key_get(t, f->addr, f->shared, a);
+
+	if (err)
+		return err;
+	err = futex_key_get(t, f->addr2, f->shared, b);
+	if (err)
+		futex_key_put(a);
+	return err;
+}
+
 void futex_queue(struct bucket *b, struct futex_waiter *w)
 {
 	struct sched *sched = &w->task->sched;
@@ -322,12 +335,9 @@ static long do_requeue(struct task *t, const struct futex_op *f, bool compare)
 
 	if (nwake < 0 || nmove < 0)
 		return -EINVAL;
-	ret = futex_key_get(t, f->addr, f->shared, &from);
+	ret = futex_keys_get(t, f, &from, &to);
 	if (ret)
 		return ret;
-	ret = futex_key_get(t, f->addr2, f->shared, &to);
-	if (ret)
-		goto put_from;
 	bf = futex_bucket(&from);
 	bt = futex_bucket(&to);
 	for (;;) {
@@ -338,7 +348,7 @@ static long do_requeue(struct task *t, const struct futex_op *f, bool compare)
 		futex_unlock_two(bf, bt);
 		ret = user_load32(t->mm, f->addr, &now);
 		if (ret)
-			goto put_to;
+			goto put_keys;
 	}
 	if (compare && now != f->val3) {
 		ret = -EAGAIN;
@@ -351,9 +361,8 @@ static long do_requeue(struct task *t, const struct futex_op *f, bool compare)
 		ret = moved < 0 ? moved : ret + moved;
 	}
 	futex_unlock_two(bf, bt);
-put_to:
+put_keys:
 	futex_key_put(&to);
-put_from:
 	futex_key_put(&from);
 	return ret;
 }
@@ -434,12 +443,9 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 	int more = 0;
 	long ret;
 
-	ret = futex_key_get(t, f->addr, f->shared, &k1);
+	ret = futex_keys_get(t, f, &k1, &k2);
 	if (ret)
 		return ret;
-	ret = futex_key_get(t, f->addr2, f->shared, &k2);
-	if (ret)
-		goto put_first;
 	b1 = futex_bucket(&k1);
 	b2 = futex_bucket(&k2);
 	for (;;) {
@@ -453,7 +459,7 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 			   */
 			ret = user_cmpxchg32(t->mm, f->addr2, v, v, &v);
 		if (ret)
-			goto put_second;
+			goto put_keys;
 	}
 	if (!ret) {
 		int hit = wake_op_compare(f->val3, old);
@@ -467,9 +473,8 @@ static long do_wake_op(struct task *t, const struct futex_op *f)
 		ret = more < 0 ? more : ret + more;
 	}
 	futex_unlock_two(b1, b2);
-put_second:
+put_keys:
 	futex_key_put(&k2);
-put_first:
 	futex_key_put(&k1);
 	return ret;
 }

@@ -47,6 +47,8 @@ void futex_lock_two(struct bucket *a, struct bucket *b) ACQUIRES(lc_fbucket);
 void futex_unlock_two(struct bucket *a, struct bucket *b) RELEASES(lc_fbucket);
 /* The key of @addr; released with futex_key_put(). */
 int futex_key_get(struct task *t, uint64_t addr, bool shared, struct futex_key *k) MUST_CHECK;
+/* The keys of @f's two words, both or none. */
+int futex_keys_get(struct task *t, const struct futex_op *f, struct futex_key *a, struct futex_key *b) MUST_CHECK;
 void futex_key_put(struct futex_key *k);
 bool futex_key_equal(const struct futex_key *a, const struct futex_key *b);
 

@@ -215,12 +215,9 @@ long futex_wait_requeue_pi(struct task *t, const struct futex_op *f)
 
 	if (f->addr == f->addr2)
 		return -EINVAL;
-	err = futex_key_get(t, f->addr, f->shared, &w.key);
+	err = futex_keys_get(t, f, &w.key, &lock);
 	if (err)
 		return err;
-	err = futex_key_get(t, f->addr2, f->shared, &lock);
-	if (err)
-		goto put_word;
 	w.requeue_to = &lock;
 	atomic_fetch_add(&nwaiters, 1);
 	if (futex_key_equal(&w.key, &lock))
@@ -234,7 +231,6 @@ long futex_wait_requeue_pi(struct task *t, const struct futex_op *f)
 	if (err == -ERESTARTSYS)
 		err = w.pi ? -EWOULDBLOCK : -ERESTARTNOINTR;
 	futex_key_put(&lock);
-put_word:
 	futex_key_put(&w.key);
 	return err;
 }
@@ -313,16 +309,12 @@ long futex_cmp_requeue_pi(struct task *t, const struct futex_op *f)
 	if (f->addr == f->addr2 || f->val != 1 || (int)f->val2 < 0 ||
 		(int)f->val2 == INT32_MAX)
 		return -EINVAL;
-	ret = futex_key_get(t, f->addr, f->shared, &from);
+	ret = futex_keys_get(t, f, &from, &to);
 	if (ret)
 		return ret;
-	ret = futex_key_get(t, f->addr2, f->shared, &to);
-	if (ret)
-		goto put_from;
 	ret = futex_key_equal(&from, &to) ? -EINVAL
 					  : requeue_pi_all(t, f, &from, &to);
 	futex_key_put(&to);
-put_from:
 	futex_key_put(&from);
 	return ret;
 }
